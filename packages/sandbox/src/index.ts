@@ -1,0 +1,13 @@
+export * from './backend.ts';
+export * from './bhashini.ts';
+export type { Patch } from './controls.ts';
+export type { ListenOptions, SandboxServer } from './http-server.ts';
+export * from './image-host.ts';
+export * from './indictrans.ts';
+export * from './infrastructure/index.ts';
+export type { RecordLog } from './record-log.ts';
+export * from './revid.ts';
+export * from './tcp-proxy.ts';
+export * from './translations.ts';
+export * from './video.ts';
+export * from './world.ts';

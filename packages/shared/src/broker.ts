@@ -1,0 +1,554 @@
+/**
+ * The broker behind one module: the only place that imports the NATS client, so that its successor stays a one-file
+ * change. It speaks in this project's words: publish an event, read a subject's last event, pull a message.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  AckPolicy,
+  type ConsumerConfig,
+  connect,
+  DeliverPolicy,
+  DiscardPolicy,
+  type JsMsg,
+  type NatsConnection,
+  NatsError,
+  nanos,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from 'nats';
+import { type DeadLetter, readLetter, type StoredLetter } from './dead-letter.ts';
+import {
+  encodeEvent,
+  eventBytesMax,
+  isKind,
+  type JobEvent,
+  parseEvent,
+  type StoredEvent,
+  subjectOfEvent,
+} from './envelope.ts';
+import {
+  durableOf,
+  type Step,
+  type StepName,
+  type Subject,
+  stateSubjects,
+  steps,
+  subjectOf,
+  subjectPrefix,
+} from './journey.ts';
+import type { Log } from './log.ts';
+
+const jobsStream = 'JOBS';
+const deadStream = 'DEAD';
+const deadSubjectPrefix = 'dead.v1';
+const maxDeliveriesAdvisory = '$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES';
+
+export type BrokerOptions = {
+  readonly url: string;
+  /** Shown in the server's connection list. */
+  readonly name: string;
+  readonly log: Log;
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  /** How long the first connection may take before opening fails. */
+  readonly connectTimeoutMs: number;
+  /** 1 on a single server, 3 in a cluster. */
+  readonly replicas: number;
+  /** How long a job is remembered; the stream keeps its events a day longer than the longest job. */
+  readonly jobTtlMs: number;
+  /** Bytes of the job stream. New jobs are refused well before it is full: nats-server 2.9 then drops the oldest events. */
+  readonly streamBytesMax: number;
+  /** Whether streams that are there get these limits too; one service's business, and no tool's. Off unless told. */
+  readonly setsLimits?: boolean;
+};
+
+/** What became of a publish: `event` is the one that stands in the stream, ours or the winner's. */
+export type Published = { readonly ours: boolean; readonly event: StoredEvent };
+
+/** One delivery of a message to a step. */
+export type Delivery = {
+  readonly seq: number;
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** When it was stored. */
+  readonly storedAt: Date;
+  /** 1 for the first delivery. */
+  readonly deliveries: number;
+  readonly redelivered: boolean;
+  ack(): void;
+  nak(delayMs: number): void;
+  term(reason: string): void;
+  working(): void;
+};
+
+/** The broker did not answer in time, is not there, or is full. `full` says that the stream is at its limit. */
+export class BrokerUnavailable extends Error {
+  override readonly name = 'BrokerUnavailable';
+  readonly full: boolean;
+  constructor(message: string, options: { readonly cause?: unknown; readonly full?: boolean } = {}) {
+    super(message, { cause: options.cause });
+    this.full = options.full ?? false;
+  }
+}
+
+export type Broker = Awaited<ReturnType<typeof openBroker>>;
+
+const requestTimeoutMs = 2_000;
+const publishTriesMax = 3;
+const pullExpiresMs = 2_000;
+const reconnectTriesEveryMs = 500;
+const lookEveryMs = 10_000;
+const dayMs = 86_400_000;
+
+/** JetStream's own error numbers (nats-server `errors.json`). */
+const wrongLastSequence = 10071;
+const noMessageFound = 10037;
+const streamNotFound = 10059;
+const consumerExists = 10148;
+const streamFullCodes = [10077, 10047, 10023, 10122];
+
+/**
+ * Connects, and creates the streams where they are missing. Retries until `connectTimeoutMs`, afterwards reconnects
+ * for ever. Throws `BrokerUnavailable` when the first connection cannot be made.
+ */
+export async function openBroker(options: BrokerOptions) {
+  const { log } = options;
+  const nc = await connectWithin(options);
+  const js = nc.jetstream({ timeout: requestTimeoutMs });
+  const jsm = await nc.jetstreamManager({ timeout: requestTimeoutMs, checkAPI: false });
+  watchStatus(nc, log);
+  let closing = false;
+  void nc.closed().then((error) => {
+    // Nothing brings it back, so a fresh process has to.
+    if (!closing) throw new BrokerUnavailable('NATS: the connection is closed for good', { cause: error });
+  });
+
+  /** The subject's last event, asked of the stream's leader; undefined when there is none. */
+  async function readLast(subject: string): Promise<StoredEvent | undefined> {
+    const stored = await attempt(() => jsm.streams.getMessage(jobsStream, { last_by_subj: subject }), 'read');
+    return stored && { ...parseEvent(stored.data), seq: stored.seq };
+  }
+
+  /** As `readLast`, but retried within a few seconds while the broker is away. */
+  async function attempt<T>(call: () => Promise<T>, what: string): Promise<T | undefined> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await call();
+      } catch (error) {
+        const number = error instanceof NatsError ? error.api_error?.err_code : undefined;
+        if (number === noMessageFound) return undefined;
+        if (tries >= publishTriesMax || !isPassing(error)) throw unavailable(what, error);
+      }
+    }
+  }
+
+  /**
+   * Publishes an event and waits for the server's acknowledgement. With `expected`, it is stored only if that is the
+   * sequence of the subject's last event (0: there is none yet); otherwise the winner comes back with `ours: false`.
+   * Repeats of the same event id are one event. Throws `BrokerUnavailable`; it is then unknown whether it was stored,
+   * and publishing it again is safe.
+   */
+  async function publish(event: JobEvent, expected?: number): Promise<Published> {
+    const subject = subjectOfEvent(event);
+    const bytes = encodeEvent(event);
+    const expect = expected === undefined ? {} : { expect: { lastSubjectSequence: expected } };
+    for (let tries = 1; ; tries++) {
+      try {
+        const ack = await js.publish(subject, bytes, { msgID: event.id, timeout: requestTimeoutMs, ...expect });
+        if (!ack.duplicate) return { ours: true, event: { ...event, seq: ack.seq } };
+        // Stored before under this id: by us, or by another replica with other content. What stands there counts.
+        const stored = await jsm.streams.getMessage(jobsStream, { seq: ack.seq });
+        return { ours: true, event: { ...parseEvent(stored.data), seq: ack.seq } };
+      } catch (error) {
+        const number = error instanceof NatsError ? error.api_error?.err_code : undefined;
+        if (number === wrongLastSequence) {
+          const winner = await readLast(subject);
+          if (winner) return { ours: winner.id === event.id, event: winner };
+        } else if (isFull(error)) {
+          throw new BrokerUnavailable('the job stream is full', { cause: error, full: true });
+        }
+        if (tries >= publishTriesMax || !isPassing(error)) throw unavailable(`publish ${event.id}`, error);
+      }
+    }
+  }
+
+  /** Creates the consumer, or gives the one that is there the configuration of now. */
+  async function ensureConsumer(stream: string, config: Partial<ConsumerConfig>): Promise<void> {
+    await jsm.consumers.add(stream, config).catch(async (error: unknown) => {
+      if (!(error instanceof NatsError) || error.api_error?.err_code !== consumerExists) throw error;
+      await jsm.consumers.update(stream, config.durable_name as string, config);
+    });
+  }
+
+  /** A pull of one message. A consumer, or a stream, that was lost while nothing came is made again. */
+  async function openPull(stream: string, config: Partial<ConsumerConfig>) {
+    const durable = config.durable_name as string;
+    // A cluster may be choosing a leader just now: that is waited for as long as the first connection is.
+    const until = Date.now() + options.connectTimeoutMs;
+    for (let ready = false; !ready; ) {
+      ready = await ensureConsumer(stream, config).then(
+        () => true,
+        async (error: unknown) => {
+          if (!isPassing(error) || Date.now() >= until) throw error;
+          await sleep(reconnectTriesEveryMs);
+          return false;
+        },
+      );
+    }
+    let consumer = await js.consumers.get(stream, durable);
+    let lookAt = Date.now() + lookEveryMs;
+
+    async function mend(): Promise<void> {
+      lookAt = Date.now() + lookEveryMs;
+      await jsm.consumers.info(stream, durable).catch(async (error: unknown) => {
+        if (!(error instanceof NatsError) || error.api_error?.code !== 404) throw error;
+        log.error({ error, consumer: durable }, 'the consumer is gone; it is made again');
+        await ensureStreams(nc, options);
+        await ensureConsumer(stream, config);
+        consumer = await js.consumers.get(stream, durable);
+      });
+    }
+
+    return async (): Promise<Delivery | undefined> => {
+      const message = await consumer.next({ expires: pullExpiresMs }).catch(async (error: unknown) => {
+        // Servers say it in different ways that a consumer is no longer there; some say nothing.
+        await mend();
+        throw error;
+      });
+      if (message) return deliveryOf(message);
+      if (Date.now() >= lookAt) await mend();
+      return undefined;
+    };
+  }
+
+  /**
+   * Publishes an event that a run of a job has at most once (or, with `after`, that follows exactly that one). What an
+   * earlier run left on the subject is followed; what this run has decided there already comes back with `ours: false`.
+   */
+  async function decide(event: JobEvent, after?: StoredEvent): Promise<Published> {
+    const first = await publish(event, after?.seq ?? 0);
+    if (first.ours || first.event.run >= event.run) return first;
+    return publish(event, first.event.seq);
+  }
+
+  async function listLetters(afterSeq: number, max: number): Promise<StoredLetter[]> {
+    const consumer = await js.consumers.get(deadStream, {
+      filterSubjects: `${deadSubjectPrefix}.>`,
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: afterSeq + 1,
+    });
+    const letters: StoredLetter[] = [];
+    const { num_pending: pending } = await consumer.info();
+    if (pending === 0) return letters;
+    for await (const message of await consumer.fetch({
+      max_messages: Math.min(pending, max),
+      expires: requestTimeoutMs,
+    })) {
+      const letter = readLetter(message.data, message.seq);
+      if (letter) letters.push(letter);
+      if (message.info.pending === 0) break;
+    }
+    return letters;
+  }
+
+  /** A job's newest events, one a subject, from the stream; with `run`, only those of that run. */
+  async function readJob(
+    jobId: string,
+    subjects: readonly Subject[] = stateSubjects,
+    run?: number,
+  ): Promise<StoredEvent[]> {
+    const found = await Promise.all(subjects.map((subject) => readLast(subjectOf(subject, jobId))));
+    return found.filter((event) => event !== undefined && (run === undefined || event.run === run)) as StoredEvent[];
+  }
+
+  return {
+    publish,
+    decide,
+    readLast,
+    readJob,
+
+    /** The job's `received` event. Throws when the stream has it no longer. */
+    async readReceived(jobId: string): Promise<StoredEvent<'received'>> {
+      const event = await readLast(subjectOf('received', jobId));
+      if (!isKind(event, 'received')) throw new Error(`job ${jobId} has no received event`);
+      return event;
+    },
+
+    /**
+     * Stores a dead letter under `dead.v1.<step>.<jobId>` and returns its place; repeats with the same id are one.
+     * Where the server has no room for it, it is logged instead and undefined returned: a letter never keeps a job from
+     * ending.
+     */
+    async publishDead(id: string, letter: DeadLetter): Promise<number | undefined> {
+      const bytes = new TextEncoder().encode(JSON.stringify(letter));
+      const subject = `${deadSubjectPrefix}.${letter.step}.${letter.job_id}`;
+      for (let tries = 1; ; tries++) {
+        try {
+          return (await js.publish(subject, bytes, { msgID: id, timeout: requestTimeoutMs })).seq;
+        } catch (error) {
+          if (isFull(error)) {
+            log.error({ error, letter }, 'there is no room for a dead letter');
+            return undefined;
+          }
+          if (tries >= publishTriesMax || !isPassing(error)) throw unavailable(`publish dead letter ${id}`, error);
+        }
+      }
+    },
+
+    /** The dead letters behind a place in their stream, oldest first, at most `max`. */
+    listDead: (afterSeq: number, max: number): Promise<StoredLetter[]> =>
+      listLetters(afterSeq, max).catch((error: unknown) => {
+        throw isPassing(error) ? unavailable('list dead letters', error) : error;
+      }),
+
+    /** One dead letter; undefined when there is none at that place. */
+    async readDead(seq: number): Promise<StoredLetter | undefined> {
+      const stored = await attempt(() => jsm.streams.getMessage(deadStream, { seq }), 'read a dead letter');
+      return stored && readLetter(stored.data, seq);
+    },
+
+    /** Takes a dead letter out of the list. */
+    async deleteDead(seq: number): Promise<void> {
+      await attempt(() => jsm.streams.deleteMessage(deadStream, seq), 'delete a dead letter').catch(async (error) => {
+        // Somebody else took it out a moment before.
+        if ((await this.readDead(seq)) !== undefined) throw error;
+      });
+    },
+
+    /** The event at a place of the job stream; undefined when there is none, or none that can be read. */
+    async readAt(seq: number): Promise<StoredEvent | undefined> {
+      const stored = await attempt(() => jsm.streams.getMessage(jobsStream, { seq }), 'read');
+      try {
+        return stored && { ...parseEvent(stored.data), seq };
+      } catch {
+        return undefined;
+      }
+    },
+
+    /** As `openStep`, for the server's own notices of messages that it has given up on (`max_deliver` reached). */
+    async openAdvisories(durable: string): Promise<() => Promise<Delivery | undefined>> {
+      return openPull(deadStream, {
+        durable_name: durable,
+        ack_policy: AckPolicy.Explicit,
+        deliver_policy: DeliverPolicy.All,
+        filter_subject: `${maxDeliveriesAdvisory}.${jobsStream}.>`,
+        ack_wait: nanos(10_000),
+        // The last net: it may never run out.
+        max_deliver: -1,
+      });
+    },
+
+    /** How much a step has left to do: messages waiting and messages in hand. */
+    async backlogOf(name: StepName): Promise<{ waiting: number; inHand: number }> {
+      const info = await jsm.consumers.info(jobsStream, durableOf(name));
+      return { waiting: info.num_pending, inHand: info.num_ack_pending };
+    },
+
+    /** How full the job stream is, 0 to 1. */
+    async fill(): Promise<number> {
+      const { state, config } = await jsm.streams.info(jobsStream);
+      return config.max_bytes > 0 ? state.bytes / config.max_bytes : 0;
+    },
+
+    /** Creates or updates a step's durable consumer and gives a function that pulls one message (or none in 2 s). */
+    openStep: (name: StepName) => openPull(jobsStream, consumerConfigOf(name)),
+
+    /** Calls `on` with every event stored on a subject from now on, in this process alone, until `stop`. */
+    async follow(subject: Subject | '>', on: (event: StoredEvent) => void): Promise<{ stop(): Promise<void> }> {
+      const consumer = await js.consumers.get(jobsStream, {
+        filterSubjects: subject === '>' ? `${subjectPrefix}.>` : subjectOf(subject, '*'),
+        deliver_policy: DeliverPolicy.New,
+      });
+      const messages = await consumer.consume({
+        max_messages: 500,
+        callback: (message) => {
+          try {
+            on({ ...parseEvent(message.data), seq: message.seq });
+          } catch (error) {
+            log.warn({ error, subject: message.subject }, 'a followed event cannot be read');
+          }
+        },
+      });
+      return {
+        stop: async () =>
+          void (await Promise.race([messages.close(), sleep(requestTimeoutMs, undefined, { ref: false })])),
+      };
+    },
+
+    /** Gives `on` all that the stream holds by now, in its order, in batches; returns how many events that were. */
+    async replay(on: (events: StoredEvent[]) => Promise<void>, batchMax: number): Promise<number> {
+      const { state } = await jsm.streams.info(jobsStream);
+      if (state.messages === 0) return 0;
+      const consumer = await js.consumers.get(jobsStream, { filterSubjects: `${subjectPrefix}.>` });
+      const messages = await consumer.consume({ max_messages: batchMax });
+      let batch: StoredEvent[] = [];
+      let count = 0;
+      for await (const message of messages) {
+        try {
+          batch.push({ ...parseEvent(message.data), seq: message.seq });
+        } catch (error) {
+          log.warn({ error, subject: message.subject }, 'an event cannot be replayed');
+        }
+        const last = message.info.pending === 0 || message.seq >= state.last_seq;
+        if (batch.length >= batchMax || last) {
+          await on(batch);
+          count += batch.length;
+          batch = [];
+        }
+        if (last) break;
+      }
+      messages.stop();
+      return count;
+    },
+
+    /** A round trip to the server's JetStream; throws when it does not answer in 2 s. */
+    async check(): Promise<void> {
+      await jsm.streams.info(jobsStream);
+    },
+
+    /** Flushes what is on its way, within 2 s, and closes. */
+    async close(): Promise<void> {
+      closing = true;
+      if (nc.isClosed()) return;
+      // While the server is away a flush would wait for it; what matters has its acknowledgement already.
+      await Promise.race([nc.drain(), sleep(requestTimeoutMs, undefined, { ref: false })]);
+      await nc.close();
+    },
+  };
+}
+
+async function connectWithin(options: BrokerOptions): Promise<NatsConnection> {
+  const until = Date.now() + options.connectTimeoutMs;
+  for (;;) {
+    let nc: NatsConnection | undefined;
+    try {
+      nc = await connect({
+        servers: options.url.split(',').map((server) => server.trim()),
+        name: options.name,
+        maxReconnectAttempts: -1,
+        // Two refused logins, weeks apart, would otherwise close the connection for good.
+        ignoreAuthErrorAbort: true,
+        reconnectTimeWait: 250,
+        reconnectJitter: 100,
+        timeout: requestTimeoutMs,
+        pingInterval: 10_000,
+        maxPingOut: 2,
+        ...(options.user === undefined ? {} : { user: options.user, pass: options.password ?? '' }),
+      });
+      await ensureStreams(nc, options);
+      return nc;
+    } catch (error) {
+      await nc?.close();
+      if (Date.now() >= until) throw unavailable('connect', error);
+      options.log.info({ reason: (error as Error).message }, 'waiting for NATS with JetStream');
+      await sleep(reconnectTriesEveryMs);
+    }
+  }
+}
+
+/** The stream definitions; every service creates what is missing, with the same content. */
+function streamConfigs(options: Pick<BrokerOptions, 'replicas' | 'jobTtlMs' | 'streamBytesMax'>) {
+  const common = {
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    discard: DiscardPolicy.New,
+    num_replicas: options.replicas,
+    max_age: nanos(options.jobTtlMs + dayMs),
+    duplicate_window: nanos(120_000),
+  };
+  const jobs: Partial<StreamConfig> = {
+    ...common,
+    name: jobsStream,
+    subjects: [`${subjectPrefix}.>`],
+    max_bytes: options.streamBytesMax,
+    max_msg_size: eventBytesMax + 4_096,
+  };
+  const dead: Partial<StreamConfig> = {
+    ...common,
+    name: deadStream,
+    subjects: [`${deadSubjectPrefix}.>`, `${maxDeliveriesAdvisory}.${jobsStream}.>`],
+    max_bytes: Math.ceil(options.streamBytesMax / 4),
+    // The oldest letters make room: what is given up on now must be seen.
+    discard: DiscardPolicy.Old,
+  };
+  return [jobs, dead] as const;
+}
+
+/** Creates what is missing; gives what is there the limits of now where that is this connection's business. */
+async function ensureStreams(nc: NatsConnection, options: BrokerOptions): Promise<void> {
+  const jsm = await nc.jetstreamManager({ timeout: requestTimeoutMs, checkAPI: false });
+  for (const config of streamConfigs(options)) {
+    const name = config.name as string;
+    const { config: present, state } = await jsm.streams.info(name).catch(async (error: unknown) => {
+      if (!(error instanceof NatsError) || error.api_error?.err_code !== streamNotFound) throw error;
+      return jsm.streams.add(config);
+    });
+    const limits = ['max_bytes', 'max_age', 'max_msg_size', 'num_replicas', 'discard'] as const;
+    const changed = limits.some((limit) => present[limit] !== config[limit]);
+    if (!changed || !options.setsLimits) continue;
+    // nats-server 2.9 would drop the oldest events at once, whatever `discard` says.
+    if ((config.max_bytes ?? 0) < state.bytes) {
+      options.log.error(
+        { stream: name, bytes: state.bytes, max_bytes: config.max_bytes },
+        'STREAM_BYTES_MAX is below what is stored; the limits are left as they are',
+      );
+    } else await jsm.streams.update(name, config);
+  }
+}
+
+/** A step's consumer, derived from the contract. `max_deliver` is above the step's own limit: a margin for crashes. */
+function consumerConfigOf(name: StepName): Partial<ConsumerConfig> {
+  const step: Step = steps[name];
+  const crashMargin = 3;
+  return {
+    durable_name: durableOf(name),
+    ack_policy: AckPolicy.Explicit,
+    deliver_policy: DeliverPolicy.All,
+    filter_subject: step.consumes === '>' ? `${subjectPrefix}.>` : subjectOf(step.consumes, '*'),
+    ack_wait: nanos(step.ackWaitMs),
+    // The job's own deadline is the last net too.
+    max_deliver: name === 'expire' ? -1 : step.attemptsMax + crashMargin,
+    max_ack_pending: step.ackPendingMax,
+  };
+}
+
+function deliveryOf(message: JsMsg): Delivery {
+  return {
+    seq: message.seq,
+    subject: message.subject,
+    data: message.data,
+    storedAt: new Date(message.info.timestampNanos / 1_000_000),
+    deliveries: message.info.deliveryCount,
+    redelivered: message.redelivered,
+    ack: () => message.ack(),
+    nak: (delayMs) => message.nak(delayMs),
+    term: (reason) => message.term(reason),
+    working: () => message.working(),
+  };
+}
+
+/** Whether the server refused a message because the stream or the disk is full. */
+function isFull(error: unknown): boolean {
+  return error instanceof NatsError && streamFullCodes.includes(error.api_error?.err_code ?? 0);
+}
+
+/** Whether the same call may succeed a moment later: time-outs, no responders, a lost connection, a leader change. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof NatsError)) return false;
+  if (error.api_error) return error.api_error.code === 503;
+  return ['TIMEOUT', '503', 'DISCONNECT', 'CONNECTION_REFUSED'].includes(error.code);
+}
+
+function unavailable(what: string, cause: unknown): Error {
+  return new BrokerUnavailable(`NATS: ${what}: ${(cause as Error).message}`, { cause });
+}
+
+function watchStatus(nc: NatsConnection, log: Log): void {
+  (async () => {
+    for await (const status of nc.status()) {
+      if (status.type === 'disconnect') log.warn('NATS: disconnected, reconnecting');
+      if (status.type === 'reconnect') log.info('NATS: connected again');
+    }
+  })().catch((error) => log.error({ error }, 'NATS: the status watch ended'));
+}

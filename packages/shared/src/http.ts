@@ -1,0 +1,167 @@
+/**
+ * The HTTP edge that all services share: one error shape, a request id, health, readiness, metrics, bounds.
+ * `/healthz` says that the process lives; `/readyz` that it can work: its checks answer and it is not stopping.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type FastifyInstance, type FastifyReply, fastify, LogController } from 'fastify';
+import { collectDefaultMetrics, Gauge, register } from 'prom-client';
+import { BrokerUnavailable } from './broker.ts';
+import { type ErrorCode, errorCatalogue } from './errors.ts';
+import { publicError } from './job-view.ts';
+import type { Log } from './log.ts';
+
+export type HttpServer = FastifyInstance;
+
+export type HttpOptions = {
+  readonly log: Log;
+  /** Each must answer for the service to be ready. */
+  readonly checks: Record<string, () => Promise<void>>;
+  /** Shown beside them; the service works without. */
+  readonly optionalChecks?: Record<string, () => Promise<void>>;
+  readonly bodyBytesMax?: number;
+  /**
+   * How long requests are still taken after `stopping`, each answered with `connection: close`: by then callers have
+   * left the connections that they keep, and none is closed under a request that is on its way. 0 unless told.
+   */
+  readonly drainMs?: number;
+};
+
+/** An answer that is an error of the catalogue; `field` names the part of the request that is wrong. */
+export class HttpError extends Error {
+  override readonly name = 'HttpError';
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly field: string | undefined;
+  readonly retryAfterS: number | undefined;
+  constructor(
+    code: ErrorCode,
+    options: {
+      message?: string;
+      field?: string | undefined;
+      retryAfterS?: number;
+      status?: number;
+      cause?: unknown;
+    } = {},
+  ) {
+    super(options.message ?? errorCatalogue[code].message, { cause: options.cause });
+    this.code = code;
+    this.status = options.status ?? errorCatalogue[code].http;
+    this.field = options.field;
+    this.retryAfterS = options.retryAfterS;
+  }
+}
+
+const checkTimeoutMs = 2_500;
+const brokerRetryAfterS = 2;
+const closeIdleEveryMs = 100;
+
+/** A server with the shared routes; `stopping()` turns readiness false before anything closes. */
+export function createHttp(options: HttpOptions): {
+  readonly app: HttpServer;
+  /** Turns readiness false, and asks callers not to send more on their open connections. */
+  stopping(): void;
+  /** Answers what is in hand, then closes. */
+  close(): Promise<void>;
+} {
+  let stopping = false;
+  const app = fastify({
+    loggerInstance: options.log,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: options.bodyBytesMax ?? 64 * 1024,
+    requestTimeout: 30_000,
+    connectionTimeout: 60_000,
+    keepAliveTimeout: 72_000,
+    // While closing, requests on open connections are still answered: a rolling restart shows no caller an error.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    genReqId: () => crypto.randomUUID(),
+    routerOptions: { maxParamLength: 200 },
+  }) as unknown as HttpServer;
+
+  app.addHook('onSend', async (_request, reply) => {
+    if (stopping) reply.header('connection', 'close');
+  });
+  app.setErrorHandler((error, request, reply) => sendError(reply, toHttpError(error), request.id, options.log, error));
+  app.setNotFoundHandler((request, reply) => sendError(reply, new HttpError('not_found'), request.id, options.log));
+
+  app.get('/healthz', async () => ({ status: 'ok' }));
+  app.get('/readyz', async (_request, reply) => {
+    const [checks, optional] = await Promise.all([runChecks(options.checks), runChecks(options.optionalChecks ?? {})]);
+    const ready = !stopping && Object.values(checks).every((result) => result === 'ok');
+    const status = stopping ? 'stopping' : ready ? 'ready' : 'not_ready';
+    return reply.code(ready ? 200 : 503).send({ status, checks: { ...checks, ...optional } });
+  });
+  app.get('/metrics', async (_request, reply) => reply.type(register.contentType).send(await register.metrics()));
+  if (register.getSingleMetric('process_cpu_seconds_total') === undefined) collectDefaultMetrics();
+
+  return {
+    app,
+    stopping() {
+      stopping = true;
+    },
+    async close() {
+      stopping = true;
+      await sleep(options.drainMs ?? 0);
+      // A connection that falls idle only after the server began to close would keep it open until its time-out.
+      const idle = setInterval(() => app.server.closeIdleConnections(), closeIdleEveryMs);
+      await app.close().finally(() => clearInterval(idle));
+    },
+  };
+}
+
+/** A number in `/metrics` that is looked up when it is asked for. */
+export function createGauge(name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    collect() {
+      this.set(read());
+    },
+  });
+}
+
+/** Listens on every address, IPv6 and IPv4, and says on which port. */
+export async function listen(app: HttpServer, port: number, log: Log): Promise<void> {
+  await app.listen({ port, host: '::' });
+  const address = app.server.address();
+  log.info({ port: typeof address === 'object' ? address?.port : port }, 'listening');
+}
+
+async function runChecks(checks: HttpOptions['checks']): Promise<Record<string, 'ok' | 'no answer'>> {
+  const results = await Promise.all(
+    Object.entries(checks).map(async ([name, check]) => {
+      const overdue = new Promise<never>((_resolve, reject) => setTimeout(reject, checkTimeoutMs).unref());
+      const result = await Promise.race([check(), overdue]).then(
+        () => 'ok' as const,
+        () => 'no answer' as const,
+      );
+      return [name, result] as const;
+    }),
+  );
+  return Object.fromEntries(results);
+}
+
+function toHttpError(error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
+  if (error instanceof BrokerUnavailable) {
+    return new HttpError(error.full ? 'overloaded' : 'unavailable', { retryAfterS: brokerRetryAfterS, cause: error });
+  }
+  const { statusCode, code } = error as { statusCode?: number; code?: string };
+  if (statusCode === 413) return new HttpError('body_too_large', { cause: error });
+  if (statusCode === 415) return new HttpError('unsupported_media_type', { cause: error });
+  if (statusCode !== undefined && statusCode < 500) {
+    return new HttpError('bad_request', {
+      status: code === 'FST_ERR_CTP_INVALID_JSON_BODY' ? 400 : statusCode,
+      cause: error,
+    });
+  }
+  return new HttpError('internal', { cause: error });
+}
+
+function sendError(reply: FastifyReply, error: HttpError, requestId: string, log: Log, cause?: unknown): FastifyReply {
+  if (error.status >= 500)
+    log.error({ error: cause ?? error, request_id: requestId, code: error.code }, 'a request failed');
+  if (error.retryAfterS !== undefined) reply.header('retry-after', String(error.retryAfterS));
+  const detail = { ...publicError(error.code), message: error.message, ...(error.field ? { field: error.field } : {}) };
+  return reply.code(error.status).send({ detail, request_id: requestId });
+}

@@ -1,0 +1,87 @@
+/** The whole thing for one test file: its own NATS and Redis, the sandbox world, the five services, short times. */
+import { type LocalServer, startWorld, type World, type WorldOptions } from '@pet-roast/sandbox';
+import { rawNats } from './broker-for-test.ts';
+import { natsForTest, redisForTest } from './infrastructure.ts';
+import { type System, startSystem } from './start-system.ts';
+import { until } from './until.ts';
+
+export type TestSystem = {
+  readonly nats: LocalServer;
+  readonly redis: LocalServer;
+  readonly world: World;
+  readonly system: System;
+  /** Waits until no step has a message left to do or in hand, waits for vendors and deadlines aside. */
+  settled(): Promise<void>;
+  /** Publishes a message, as somebody else would. */
+  publish(subject: string, body: unknown): Promise<void>;
+  /** The place of a subject's last event in the job stream; undefined where there is none. */
+  lastSeqOf(subject: string): Promise<number | undefined>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+/** The operator's token of every test system. */
+export const testAdminToken = 'an-admin-token-for-tests';
+
+/** Times that make a test quick and change nothing else. */
+const quick = {
+  LOG_LEVEL: 'info',
+  ADMIN_TOKEN: testAdminToken,
+  POLL_AFTER_MS: '2000',
+  POLL_EVERY_MS: '500',
+  SUBMIT_RETRY_MS: '300',
+  RENDER_DEADLINE_MS: '20000',
+  WEBHOOK_WAITS_MS: '200,400,600',
+};
+const working = [
+  'detector-detect',
+  'translator-translate',
+  'revid-bridge-submit',
+  'revid-bridge-settle',
+  'notifier-notify',
+];
+
+export async function startTestSystem(
+  options: { readonly env?: Readonly<Record<string, string>>; readonly world?: WorldOptions } = {},
+): Promise<TestSystem> {
+  await using stack = new AsyncDisposableStack();
+  const [nats, redis] = await Promise.all([natsForTest(), redisForTest()]);
+  stack.use(nats);
+  stack.use(redis);
+  const behaviour = { renderMs: 200, video: 'sample', ...options.world?.revid?.behaviour } as const;
+  const world = stack.use(await startWorld({ ...options.world, revid: { ...options.world?.revid, behaviour } }));
+  const model = process.env['MODEL_PATH'];
+  const system = stack.use(
+    await startSystem({
+      natsUrl: nats.url,
+      redisUrl: redis.url,
+      env: { ...quick, ...(model === undefined ? {} : { MODEL_PATH: model }), ...world.env, ...options.env },
+    }),
+  );
+  const raw = stack.use(await rawNats(nats.url));
+  const { manager } = raw;
+  const owned = stack.move();
+
+  return {
+    nats,
+    redis,
+    world,
+    system,
+    publish: (subject, body) => raw.publish(subject, JSON.stringify(body)),
+    lastSeqOf: (subject) =>
+      manager.streams.getMessage('JOBS', { last_by_subj: subject }).then(
+        (message) => message.seq,
+        () => undefined,
+      ),
+    async settled() {
+      const idle = async (durable: string) => {
+        const info = await manager.consumers.info('JOBS', durable);
+        return info.num_pending === 0 && info.num_ack_pending === 0;
+      };
+      await until(async () => (await Promise.all(working.map(idle))).every(Boolean), {
+        what: 'every step to be idle',
+        timeoutMs: 20_000,
+      });
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

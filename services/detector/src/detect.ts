@@ -1,0 +1,121 @@
+/** The detector as one function: a photo's bytes to the pets in it. Composes decoding, inference and decision. */
+import { copyImage, type ImageBounds, type ImageCopy, limitSharp, prepareImage } from './adapters/sharp-image.ts';
+import { scoreMinDefault, type Verdict } from './core/decide.ts';
+import type { PhotoBox } from './core/letterbox.ts';
+import { firstVerdict, nextStep, type PhotoSize, type Seen, type View } from './core/looks.ts';
+import { type Eye, type ModelChoice, openEye } from './eye.ts';
+
+export type DetectorOptions = ModelChoice &
+  ImageBounds & {
+    /** The model of the further looks; without one the first look decides alone. */
+    readonly second?: ModelChoice | undefined;
+    readonly scoreMin?: number;
+    /** Threads for one inference and for decoding one photo. */
+    readonly threads?: number;
+  };
+export type Detection = Verdict & {
+  /** Which models judged, e.g. `yolox-nano` or `yolox-nano+deimv2-femto`. */
+  readonly model: string;
+  /** The photo's size in pixels, EXIF orientation applied: the frame of the boxes. */
+  readonly width: number;
+  readonly height: number;
+  /** Inferences that the verdict took. */
+  readonly looks: number;
+  readonly decode_ms: number;
+  readonly inference_ms: number;
+};
+export type Detector = {
+  /** The models' names, the first first. */
+  readonly model: string;
+  readonly detect: (bytes: Uint8Array) => Promise<Detection>;
+  readonly close: () => Promise<void>;
+};
+
+/**
+ * Opens the models and gives a detector. Sets sharp's process-wide limits (`limitSharp`).
+ *
+ * `detect` throws Permanent `image_not_an_image` or `image_too_large`; no animal is an empty `pets`, never an error.
+ * @throws Error when a file does not fit its manifest entry.
+ */
+export async function createDetector(options: DetectorOptions): Promise<Detector> {
+  const { scoreMin = scoreMinDefault, threads = 1 } = options;
+  limitSharp(threads);
+  const first = await openEye(options, threads);
+  const second = options.second && (await openEye(options.second, threads));
+  const names = [first.name, ...(second ? [second.name] : [])];
+
+  return {
+    model: names.join('+'),
+    close: async () => {
+      await first.close();
+      await second?.close();
+    },
+    detect: async (bytes) => {
+      const clock = stopwatch();
+      const image = await clock.time('decode', prepareImage(bytes, options.entry, options));
+      const photo = { width: image.width, height: image.height };
+      const view = await clock.time('inference', first.look(image, photo));
+      const result = second
+        ? await lookAgain({ first, second }, { first: view, closer: [] }, photo, scoreMin, clock, () =>
+            copyImage(bytes, options),
+          )
+        : { verdict: firstVerdict(view, photo, scoreMin), looks: 1 };
+      return {
+        ...result.verdict,
+        ...photo,
+        model: names.slice(0, result.looks === 1 ? 1 : 2).join('+'),
+        looks: result.looks,
+        decode_ms: clock.ms('decode'),
+        inference_ms: clock.ms('inference'),
+      };
+    },
+  };
+}
+
+/** Takes the looks that the decision asks for, one by one; the photo is decoded once more, if any is needed. */
+async function lookAgain(
+  eyes: { readonly first: Eye; readonly second: Eye },
+  start: Seen,
+  photo: PhotoSize,
+  scoreMin: number,
+  clock: Stopwatch,
+  copy: () => Promise<ImageCopy>,
+): Promise<{ readonly verdict: Verdict; readonly looks: number }> {
+  let seen = start;
+  let looks = 1;
+  let copied: ImageCopy | undefined;
+  const look = async (eye: Eye, part?: PhotoBox): Promise<View> => {
+    looks += 1;
+    copied ??= await clock.time('decode', copy());
+    const picture = await clock.time('decode', copied.prepare(eye.entry, part));
+    return await clock.time('inference', eye.look(picture, photo, part));
+  };
+  for (;;) {
+    const step = nextStep(seen, photo, scoreMin);
+    if (step.kind === 'verdict') return { verdict: step.verdict, looks };
+    if (step.kind === 'second') {
+      seen = { ...seen, second: await look(eyes.second) };
+      continue;
+    }
+    const view = { first: await look(eyes.first, step.part), second: await look(eyes.second, step.part) };
+    seen = step.kind === 'naming' ? { ...seen, naming: view } : { ...seen, closer: [...seen.closer, view] };
+  }
+}
+
+type Stopwatch = ReturnType<typeof stopwatch>;
+
+/** Sums up what is spent on each kind of work. */
+function stopwatch() {
+  const spent = { decode: 0, inference: 0 };
+  return {
+    time: async <Result>(kind: keyof typeof spent, work: Promise<Result>): Promise<Result> => {
+      const startedAt = performance.now();
+      try {
+        return await work;
+      } finally {
+        spent[kind] += performance.now() - startedAt;
+      }
+    },
+    ms: (kind: keyof typeof spent) => Math.round(spent[kind] * 10) / 10,
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * Step `detect`: fetch the photo, look for a pet, decide the verdict.
+ *
+ * The verdict is decided once, on the job's verdict subject. Where the gateway was there first ("answered before the
+ * verdict"), the verdict follows it and is `late`: then a rejection reaches the backend by webhook, else it is in the
+ * answer to the caller, and the outcome says `notify: false`.
+ */
+import {
+  type Broker,
+  createEvent,
+  type ErrorCode,
+  endJob,
+  type Failure,
+  isKind,
+  Permanent,
+  type Pet,
+  publishDeadLetter,
+  type Stage,
+  type StoredEvent,
+} from '@pet-roast/shared';
+
+/** What was seen in a photo. */
+export type Sighting = {
+  readonly pets: readonly Pet[];
+  readonly best_score: number;
+  readonly width: number;
+  readonly height: number;
+  readonly model: string;
+};
+
+export type DetectDeps = {
+  readonly broker: Broker;
+  readonly fetchImage: (url: string, signal: AbortSignal) => Promise<Uint8Array>;
+  /** Looks at a photo; absent where there is no model, in the sandbox alone. */
+  readonly look: ((bytes: Uint8Array) => Promise<Sighting>) | undefined;
+};
+
+type Verdict =
+  | { readonly kind: 'detected'; readonly data: Omit<VerdictData<'detected'>, 'late'> }
+  | { readonly kind: 'rejected'; readonly data: Omit<VerdictData<'rejected'>, 'late'> };
+type VerdictData<Kind extends 'detected' | 'rejected'> = StoredEvent<Kind>['data'];
+
+export function receivedToDetected(deps: DetectDeps): Stage {
+  return {
+    step: 'detect',
+    async handle(event, context) {
+      if (!isKind(event, 'received')) return undefined;
+      const job = await deps.broker.readJob(event.job_id, ['verdict', 'outcome'], event.run);
+      if (job.some((other) => isKind(other, 'rendered', 'failed', 'cancelled'))) return undefined;
+      const known = job.find((other) => isKind(other, 'detected', 'rejected'));
+      const verdict = known ?? (await publishVerdict(event, await lookAt(event, context.signal)));
+      if (isKind(verdict, 'rejected')) await endRejected(verdict);
+      return undefined;
+    },
+    async fail(event, failure) {
+      const code = codeOf(failure);
+      if (code === 'detection_failed') await publishDeadLetter(deps.broker, 'detect', event, failure);
+      const verdict = await publishVerdict(event, { kind: 'rejected', data: { code } });
+      if (isKind(verdict, 'rejected')) await endRejected(verdict);
+    },
+  };
+
+  async function lookAt(event: StoredEvent<'received'>, signal: AbortSignal): Promise<Verdict> {
+    const bytes = await deps.fetchImage(event.data.image_url, signal);
+    if (deps.look === undefined) {
+      return { kind: 'detected', data: { pets: [], skipped: 'there is no detection model on this machine' } };
+    }
+    const { pets, best_score, model, width, height } = await deps.look(bytes);
+    if (pets.length === 0) return { kind: 'rejected', data: { code: 'no_pets_detected', best_score, model } };
+    return { kind: 'detected', data: { pets: [...pets], model, image: { width, height, bytes: bytes.length } } };
+  }
+
+  /** Publishes the verdict, behind the gateway's `answered` if that was first; returns the verdict that stands. */
+  async function publishVerdict(event: StoredEvent, verdict: Verdict): Promise<StoredEvent> {
+    // Nobody waits for the verdict of a replayed run.
+    const first = await deps.broker.decide(verdictEvent(event, verdict, event.run > 1));
+    if (!isKind(first.event, 'answered')) return first.event;
+    const second = await deps.broker.decide(verdictEvent(event, verdict, true), first.event);
+    return second.event;
+  }
+
+  function endRejected(verdict: StoredEvent<'rejected'>) {
+    const failure = { code: verdict.data.code as ErrorCode, at: 'detect', run: verdict.run };
+    return endJob(deps.broker, verdict.job_id, failure);
+  }
+}
+
+function verdictEvent(event: StoredEvent, verdict: Verdict, late: boolean) {
+  // The late one has an id of its own: it is not the event that was refused.
+  const options = { run: event.run, ...(late ? { part: 'late' } : {}) };
+  return verdict.kind === 'detected'
+    ? createEvent('detected', event.job_id, { ...verdict.data, late }, options)
+    : createEvent('rejected', event.job_id, { ...verdict.data, late }, options);
+}
+
+/** What the photo did wrong keeps its code; everything else is ours. */
+function codeOf(failure: Failure): ErrorCode {
+  const photo = failure.code.startsWith('image_');
+  return photo || (failure.error instanceof Permanent && failure.code === 'no_pets_detected')
+    ? failure.code
+    : 'detection_failed';
+}

@@ -1,0 +1,45 @@
+/**
+ * Reading a job: from Redis where it can change no more, else from the stream.
+ *
+ * Redis is a projection and may lag, be flushed or come back with yesterday's content, so it is believed where it says
+ * that a job has ended and was told, which nothing takes back. Every other status is folded from the stream alone. If
+ * the stream does not answer, what Redis has is the best there is; if neither answers, the caller is told so.
+ */
+import { type Broker, foldJob, HttpError, type JobView, type Log, type StoredEvent } from '@pet-roast/shared';
+import type { Projection } from './projection.ts';
+
+export type ReadJob = (jobId: string) => Promise<JobView>;
+
+/** A reader of jobs. It throws `HttpError('job_not_found')`, or `unavailable` when neither store answers. */
+export function createReadJob(deps: {
+  readonly broker: Broker;
+  readonly projection: Projection;
+  readonly log: Log;
+}): ReadJob {
+  return async (jobId) => {
+    const projected = await deps.projection.read(jobId).catch(() => [] as StoredEvent[]);
+    const seen = foldJob(projected);
+    if (seen && isFinal(seen)) return seen;
+
+    const events = await readStream(jobId);
+    const view = events === undefined ? seen : foldJob(events);
+    if (view === undefined) throw new HttpError('job_not_found');
+    if (events && isFinal(view)) await deps.projection.write(events).catch(() => undefined);
+    return view;
+
+    async function readStream(id: string): Promise<StoredEvent[] | undefined> {
+      try {
+        return await deps.broker.readJob(id);
+      } catch (error) {
+        deps.log.warn({ error, job_id: id }, 'the stream cannot be read for a status');
+        if (seen) return undefined;
+        throw new HttpError('unavailable', { retryAfterS: 2, cause: error });
+      }
+    }
+  };
+}
+
+/** Failed and undeliverable jobs can be replayed; these can not. */
+function isFinal(view: JobView): boolean {
+  return view.stage === 'rejected' || (view.stage === 'notified' && view.status !== 'failed');
+}

@@ -1,0 +1,64 @@
+/** What is said of one route, once: the document, the page and the reference are made from it, and answers are checked against it. */
+import { type ErrorCode, errorCatalogue } from '@pet-roast/shared';
+import type { z } from 'zod';
+
+export type Operation = {
+  readonly method: 'get' | 'post';
+  /** As OpenAPI writes it: `/api/jobs/{id}/cancel`. */
+  readonly path: string;
+  readonly id: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly parameters?: readonly Parameter[];
+  readonly body?: Body;
+  readonly answers: readonly Answer[];
+  readonly errors: readonly Failure[];
+  /** Whether it takes the operator's bearer token. */
+  readonly admin?: true;
+};
+
+export type Parameter = {
+  readonly in: 'path' | 'query' | 'header';
+  readonly name: string;
+  readonly about: string;
+  readonly schema: z.ZodType;
+  readonly required?: true;
+  readonly example?: unknown;
+};
+
+export type Body = {
+  readonly schema: z.ZodType;
+  readonly required: boolean;
+  /** By name; the first is the one shown. */
+  readonly examples: Readonly<Record<string, unknown>>;
+};
+
+export type Answer = {
+  readonly status: number;
+  readonly means: string;
+  /** JSON where it is not named. */
+  readonly contentType?: string;
+  readonly schema: z.ZodType;
+  readonly examples: Readonly<Record<string, unknown>>;
+  readonly headers?: readonly HeaderName[];
+};
+
+/** A code of the catalogue, under its status there or, where the route answers it under another one, under that. */
+export type Failure = ErrorCode | { readonly code: ErrorCode; readonly status: number };
+
+/** The headers of answers that mean something, with what they mean. */
+export const answerHeaders = {
+  location: 'Where the job’s status is.',
+  'idempotency-replayed': '`true` where an earlier request with this Idempotency-Key made the job.',
+  'retry-after': 'Seconds after which to try again.',
+} as const;
+export type HeaderName = keyof typeof answerHeaders;
+
+/** What every route with a JSON body can answer before its own code runs. */
+export const bodyFailures = ['bad_request', 'body_too_large', 'unsupported_media_type'] as const satisfies ErrorCode[];
+
+/** The status and code of a failure. */
+export function failureOf(failure: Failure): { readonly code: ErrorCode; readonly status: number } {
+  return typeof failure === 'string' ? { code: failure, status: errorCatalogue[failure].http } : failure;
+}

@@ -1,0 +1,113 @@
+/** `/admin/*`, for operators: the dead letters and their replay. A bearer token of its own; none set, none accepted. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { type Broker, HttpError, type HttpServer, type StoredLetter } from '@pet-roast/shared';
+import { z } from 'zod';
+import { replayLetter } from '../replay.ts';
+
+export type AdminDeps = {
+  readonly broker: Broker;
+  readonly adminToken: string | undefined;
+  readonly jobDeadlineMs: number;
+};
+
+const lettersMax = 500;
+const scannedMax = 20_000;
+
+const filterSchema = z.strictObject({
+  step: z.string().max(50).optional().describe('Only letters of this step'),
+  code: z.string().max(50).optional().describe('Only letters with this error code'),
+  cause: z.string().max(50).optional().describe('Only letters with this cause'),
+  job_id: z.string().max(64).optional().describe('Only letters of this job'),
+});
+type Filter = z.infer<typeof filterSchema>;
+
+export const listSchema = filterSchema.extend({
+  after: z.coerce.number().int().min(0).default(0).describe('Only letters with a larger id'),
+  limit: z.coerce.number().int().min(1).max(lettersMax).default(100).describe('How many at most'),
+});
+export const replaySchema = z.strictObject({
+  allow_second_payment: z.boolean().default(false).describe('Also where the vendor may have been paid already'),
+});
+export const replayManySchema = replaySchema.extend({
+  filter: filterSchema.default({}).describe('Which; all where it is empty'),
+  limit: z.number().int().min(1).max(lettersMax).default(100).describe('How many at most'),
+});
+
+export function admin(app: HttpServer, deps: AdminDeps): void {
+  const options = (allowSecondPayment: boolean) => ({ allowSecondPayment, jobDeadlineMs: deps.jobDeadlineMs });
+
+  app.register(async (scope) => {
+    scope.addHook('onRequest', async (request) => authorize(request.headers.authorization, deps.adminToken));
+
+    scope.get('/admin/dead-letters', async (request) => {
+      const { after, limit, ...filter } = parse(listSchema, request.query);
+      const letters = await find(deps.broker, filter, after, limit);
+      return { letters: letters.map(shown), next: letters.length === limit ? letters.at(-1)?.seq : undefined };
+    });
+
+    scope.post<{ Params: { id: string } }>('/admin/dead-letters/:id/replay', async (request) => {
+      const id = z.coerce.number().int().min(1).safeParse(request.params.id);
+      if (!id.success) throw new HttpError('letter_not_found');
+      const body = parse(replaySchema, request.body ?? {});
+      return replayLetter(deps.broker, id.data, options(body.allow_second_payment));
+    });
+
+    scope.post('/admin/dead-letters/replay', async (request) => {
+      const body = parse(replayManySchema, request.body ?? {});
+      const letters = await find(deps.broker, body.filter, 0, body.limit);
+      const replayed: unknown[] = [];
+      const refused: unknown[] = [];
+      for (const { seq } of letters) {
+        await replayLetter(deps.broker, seq, options(body.allow_second_payment)).then(
+          (done) => replayed.push({ id: seq, ...done }),
+          (error: unknown) => {
+            if (!(error instanceof HttpError)) throw error;
+            refused.push({ id: seq, error: error.code, message: error.message });
+          },
+        );
+      }
+      return { replayed, refused };
+    });
+  });
+}
+
+/** The letters that fit, from a place on. Looks at no more than `scannedMax` of them. */
+async function find(broker: Broker, filter: Filter, after: number, limit: number): Promise<StoredLetter[]> {
+  const found: StoredLetter[] = [];
+  let from = after;
+  for (let scanned = 0; scanned < scannedMax && found.length < limit; ) {
+    const page = await broker.listDead(from, lettersMax);
+    if (page.length === 0) break;
+    found.push(...page.filter((letter) => fits(letter, filter)));
+    from = page.at(-1)?.seq ?? from;
+    scanned += page.length;
+  }
+  return found.slice(0, limit);
+}
+
+function fits(letter: StoredLetter, filter: Filter): boolean {
+  return Object.entries(filter).every(([name, value]) => value === undefined || letter[name as keyof Filter] === value);
+}
+
+function shown({ seq, raw_base64: _raw, ...letter }: StoredLetter): Record<string, unknown> {
+  return { id: seq, ...letter };
+}
+
+function authorize(header: string | undefined, token: string | undefined): void {
+  const given = /^Bearer (.+)$/.exec(header ?? '')?.[1];
+  if (token === undefined || given === undefined || !equal(given, token)) throw new HttpError('unauthorized');
+}
+
+/** Compared by hash, so that neither the time nor the length says anything of the token. */
+function equal(a: string, b: string): boolean {
+  const hash = (value: string) => createHash('sha256').update(value).digest();
+  return timingSafeEqual(hash(a), hash(b));
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const field = issue?.path.join('.') || (issue?.code === 'unrecognized_keys' ? issue.keys.join(', ') : 'body');
+  throw new HttpError('invalid_field', { field, message: `${field}: ${issue?.message}` });
+}

@@ -1,0 +1,67 @@
+/**
+ * `GET /api/jobs/{id}/events`: a job's status as server-sent events (WHATWG HTML, section 9.2), one `status` event for
+ * each change, whose id is the place of the job's newest event in the stream. `Last-Event-ID` resumes: what the caller
+ * has seen is not sent again. The stream ends when nothing can change any more, after 15 minutes, or when the process stops.
+ */
+import { Readable } from 'node:stream';
+import { type Broker, foldJob, HttpError, type HttpServer, type JobView } from '@pet-roast/shared';
+import type { JobEvents } from '../job-events.ts';
+import { checkedJobId } from './video-status.ts';
+
+const streamMsMax = 15 * 60_000;
+const streamsMax = 2_000;
+/** Proxies cut connections that say nothing; at each look the stream says something. */
+const lookEveryMs = 10_000;
+const retryMs = 2_000;
+
+export function jobEvents(app: HttpServer, deps: { readonly broker: Broker; readonly events: JobEvents }): void {
+  let open = 0;
+
+  app.get<{ Params: { id: string } }>('/api/jobs/:id/events', async (request, reply) => {
+    const jobId = checkedJobId(request.params.id);
+    const seen = Number(request.headers['last-event-id'] ?? 0);
+    if ((await read(jobId)) === undefined) throw new HttpError('job_not_found');
+    if (open >= streamsMax) throw new HttpError('overloaded', { retryAfterS: 5 });
+    return reply
+      .type('text/event-stream')
+      .header('cache-control', 'no-store')
+      .header('x-accel-buffering', 'no')
+      .send(Readable.from(statuses(jobId, Number.isSafeInteger(seen) ? seen : 0)));
+  });
+
+  async function* statuses(jobId: string, seen: number): AsyncGenerator<string> {
+    open++;
+    try {
+      yield `retry: ${retryMs}\n\n`;
+      let last = seen;
+      for (const until = Date.now() + streamMsMax; Date.now() < until; ) {
+        // Waiting begins before the look, so that no event falls between the two.
+        const changed = deps.events.nextChange(jobId, lookEveryMs);
+        const now = await read(jobId).catch(() => undefined);
+        if (now && now.seq > last) {
+          last = now.seq;
+          yield `event: status\nid: ${now.seq}\ndata: ${JSON.stringify(now.view)}\n\n`;
+        }
+        if (now && isDone(now.view)) return;
+        const event = await changed;
+        if (event === undefined) {
+          if (deps.events.ended()) return;
+          yield ': waiting\n\n';
+        }
+      }
+    } finally {
+      open--;
+    }
+  }
+
+  async function read(jobId: string): Promise<{ view: JobView; seq: number } | undefined> {
+    const events = await deps.broker.readJob(jobId);
+    const view = foldJob(events);
+    return view && { view, seq: Math.max(...events.map((event) => event.seq)) };
+  }
+}
+
+/** Nothing changes after these; a replay is a new story, and a new stream. */
+function isDone(view: JobView): boolean {
+  return ['notified', 'undeliverable', 'rejected'].includes(view.stage);
+}

@@ -1,0 +1,121 @@
+/**
+ * Step `notify`: the backend is told how the job ended, at least once, under one stable id.
+ *
+ * Every attempt is recorded on the job's `delivery` subject, so that neither a crash nor a second notifier loses count
+ * or starts over; the waits between attempts are the broker's redelivery. If a process dies between the backend's
+ * answer and the record, the backend gets the same webhook again, with the same `webhook-id`.
+ */
+import {
+  type Broker,
+  createEvent,
+  type Failure,
+  isKind,
+  type JobEvent,
+  Permanent,
+  publishDeadLetter,
+  type Stage,
+  type StoredEvent,
+  subjectOf,
+} from '@pet-roast/shared';
+import type { PostWebhook } from './adapters/webhook-http.ts';
+import { isBackendDown, type NextStep, nextStep, type RetryPolicy } from './core/attempt.ts';
+import type { Circuit } from './core/circuit.ts';
+import { signWebhook, type WebhookBody, webhookBody, webhookIdOf } from './core/webhook.ts';
+
+export type NotifyDeps = {
+  readonly broker: Broker;
+  /** Absent where no backend is configured: then nothing can be delivered. */
+  readonly post: PostWebhook | undefined;
+  readonly secrets: readonly string[];
+  readonly policy: RetryPolicy;
+  readonly circuit: Circuit;
+  /** How long an outcome may wait for a backend that is known to be down. */
+  readonly holdMs: number;
+};
+
+export function outcomeToNotified(deps: NotifyDeps): Stage {
+  return {
+    step: 'notify',
+    async handle(event, context) {
+      const body = webhookBody(event);
+      if (body === undefined) return undefined;
+      const last = await deps.broker.readLast(subjectOf('delivery', event.job_id));
+      // What is before this outcome in the stream is the delivery of an earlier one.
+      const delivery = last && last.seq > event.seq ? last : undefined;
+      if (isKind(delivery, 'notified', 'undeliverable')) return undefined;
+      const attempted = isKind(delivery, 'attempted') ? delivery.data : undefined;
+      const waitMs = attempted ? Date.parse(attempted.next_attempt_at) - Date.now() : 0;
+      if (waitMs > 0) return { comeBackInMs: waitMs };
+
+      const attempt = (attempted?.attempt ?? 0) + 1;
+      const downMs = deps.circuit.waitMs();
+      // Counted from when this message was stored: a replay brings an old outcome as a new one. While the circuit lets
+      // attempts through, one at a time, nobody is given up.
+      const heldMs = Date.now() - context.storedAt.getTime();
+      const maySoon = deps.circuit.state() === 'half_open' || heldMs < deps.holdMs;
+      if (downMs > 0 && maySoon) return { comeBackInMs: downMs };
+
+      const step = downMs > 0 ? gaveUp('the backend is down') : await send(event, body, attempt);
+      context.log[step.do === 'delivered' ? 'info' : 'warn'](
+        { job_id: event.job_id, attempt, ...step },
+        'webhook attempt',
+      );
+      await record(event, attempt, step, last?.seq ?? 0);
+      return step.do === 'retry' ? { comeBackInMs: step.delayMs } : undefined;
+    },
+    async fail(event, failure) {
+      const last = await deps.broker.readLast(subjectOf('delivery', event.job_id));
+      await giveUp(event, { attempt: 0, reason: failure.code }, last?.seq ?? 0, failure);
+    },
+  };
+
+  async function send(event: StoredEvent, body: WebhookBody, attempt: number): Promise<NextStep> {
+    if (deps.post === undefined) return gaveUp('BACKEND_WEBHOOK_URL is not set');
+    const result = await deps.post(signWebhook(webhookIdOf(event), body, deps.secrets));
+    deps.circuit.report(isBackendDown(result) ? 'failed' : 'ok');
+    return nextStep(result, attempt, deps.policy);
+  }
+
+  async function record(event: StoredEvent, attempt: number, step: NextStep, expected: number): Promise<void> {
+    const { job_id, run } = event;
+    const status = step.status === undefined ? {} : { response_status: step.status };
+    if (step.do === 'delivered') {
+      const data = { attempt, response_status: step.status };
+      await deliver(createEvent('notified', job_id, data, { run, part: String(event.seq) }), expected);
+    } else if (step.do === 'retry') {
+      const next = new Date(Date.now() + step.delayMs).toISOString();
+      const data = { attempt, reason: step.reason, next_attempt_at: next, ...status };
+      await deps.broker.publish(
+        createEvent('attempted', job_id, data, { run, part: `${event.seq}-${attempt}` }),
+        expected,
+      );
+    } else {
+      const error = new Permanent('attempts_exhausted', { detail: `webhook: ${step.reason}` });
+      const failure = { code: error.code, why: 'exhausted', error } as const;
+      await giveUp(event, { attempt, reason: step.reason, ...status }, expected, failure);
+    }
+  }
+
+  /** Records a delivery, also behind an attempt that another notifier has recorded meanwhile. */
+  async function deliver(notified: JobEvent<'notified'>, expected: number): Promise<void> {
+    const first = await deps.broker.publish(notified, expected);
+    if (!first.ours && isKind(first.event, 'attempted')) await deps.broker.publish(notified, first.event.seq);
+  }
+
+  async function giveUp(
+    event: StoredEvent,
+    data: { readonly attempt: number; readonly reason: string; readonly response_status?: number },
+    expected: number,
+    failure: Failure,
+  ): Promise<void> {
+    await publishDeadLetter(deps.broker, 'notify', event, failure);
+    await deps.broker.publish(
+      createEvent('undeliverable', event.job_id, data, { run: event.run, part: String(event.seq) }),
+      expected,
+    );
+  }
+}
+
+function gaveUp(reason: string): NextStep {
+  return { do: 'give_up', reason };
+}

@@ -1,0 +1,211 @@
+/** The notifier as its own process, with a real NATS and the sandbox's backend; the test publishes the outcomes. */
+import { type Backend, startBackend } from '@pet-roast/sandbox';
+import { type Broker, createEvent, type StoredEvent, subjectOf } from '@pet-roast/shared';
+import { brokerForTest, natsForTest, type RunningService, spawnService, until } from '@pet-roast/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+const secret = `whsec_${Buffer.alloc(24, 3).toString('base64')}`;
+const oldSecret = `whsec_${Buffer.alloc(24, 4).toString('base64')}`;
+let nats: Awaited<ReturnType<typeof natsForTest>>;
+let backend: Backend;
+let notifier: RunningService;
+let broker: Broker;
+let env: Record<string, string>;
+
+const spawn = (more: Record<string, string> = {}) =>
+  spawnService({ entry: 'services/notifier/src/main.ts', env: { ...env, ...more } });
+
+beforeAll(async () => {
+  nats = await natsForTest();
+  // The backend knows only the older of two secrets: a rotation that it has not followed yet.
+  backend = await startBackend({ secret: oldSecret });
+  env = {
+    NATS_URL: nats.url,
+    BACKEND_WEBHOOK_URL: backend.url,
+    BACKEND_WEBHOOK_SECRET: `${secret},${oldSecret}`,
+    WEBHOOK_TIMEOUT_MS: '500',
+    WEBHOOK_WAITS_MS: '100,200,300',
+  };
+  notifier = await spawn();
+  broker = await brokerForTest(nats.url);
+  await notifier.ready();
+});
+afterAll(async () => {
+  await broker?.close();
+  await notifier?.stop();
+  await Promise.all([backend?.close(), nats?.close()]);
+});
+beforeEach(() => {
+  backend.clearDeliveries();
+  backend.clearAnswers();
+});
+
+describe('an outcome', () => {
+  it('is told to the backend’s default path, signed with both secrets of a rotation', async () => {
+    const jobId = await rendered();
+    expect(await deliveryOf(jobId)).toMatchObject({ kind: 'notified', data: { attempt: 1, response_status: 200 } });
+    const [delivery] = backend.deliveries();
+    expect(delivery).toMatchObject({ signature_valid: true, body: { job_id: jobId, status: 'completed' } });
+    expect(String(delivery?.headers['webhook-signature']).split(' ')).toHaveLength(2);
+  });
+
+  it('that the caller was told in the answer is not told again', async () => {
+    const silent = crypto.randomUUID();
+    await broker.publish(createEvent('failed', silent, { code: 'no_pets_detected', at: 'detect', notify: false }), 0);
+    await deliveryOf(await rendered());
+    expect(backend.deliveries().filter((delivery) => delivery.job_id === silent)).toEqual([]);
+    expect(await broker.readLast(subjectOf('delivery', silent))).toBeUndefined();
+  });
+
+  it('is tried three times and then given up, with a dead letter that says why', async () => {
+    backend.pushAnswers({ kind: 'http', status: 500, times: 3 });
+    const jobId = await rendered();
+    expect(await deliveryOf(jobId)).toMatchObject({ kind: 'undeliverable', data: { attempt: 3, reason: 'HTTP 500' } });
+    expect(backend.deliveries()).toHaveLength(3);
+    expect(notifier.output()).toContain('webhook attempt');
+  });
+
+  it('waits for a backend that is down, and is told when it is up', async () => {
+    await backend.down();
+    const jobId = await rendered();
+    await until(async () => (await broker.readLast(subjectOf('delivery', jobId)))?.kind === 'attempted', {
+      what: 'a recorded attempt',
+    });
+    await backend.up();
+    expect(await deliveryOf(jobId)).toMatchObject({ kind: 'notified' });
+  });
+
+  it('is tried again after a time-out', async () => {
+    backend.pushAnswers({ kind: 'hang' });
+    const jobId = await rendered();
+    expect(await deliveryOf(jobId)).toMatchObject({ kind: 'notified', data: { attempt: 2 } });
+  });
+
+  it('is not sent where a redirect points', async () => {
+    backend.pushAnswers({ kind: 'redirect', location: `${backend.url}/elsewhere` });
+    const jobId = await rendered();
+    expect(await deliveryOf(jobId)).toMatchObject({ kind: 'undeliverable', data: { reason: 'redirect 307 refused' } });
+  });
+
+  it('obeys Retry-After', async () => {
+    backend.pushAnswers({ kind: 'http', status: 429, retryAfter: 1 });
+    const jobId = await rendered();
+    expect(await deliveryOf(jobId)).toMatchObject({ kind: 'notified', data: { attempt: 2 } });
+    const [first, second] = backend.deliveries().map((delivery) => Date.parse(delivery.at));
+    expect(Number(second) - Number(first)).toBeGreaterThanOrEqual(990);
+  });
+
+  it('is told by one of two notifiers, and its attempts are counted over both and over a crash', async () => {
+    const second = await spawn();
+    await second.ready();
+    backend.pushAnswers({ kind: 'http', status: 503, times: 2 });
+    const jobId = await rendered();
+    await until(() => backend.deliveries().length >= 1, { what: 'the first attempt' });
+    await notifier.kill();
+    notifier = await spawn();
+    expect(await deliveryOf(jobId)).toMatchObject({ kind: expect.stringMatching(/notified|undeliverable/) });
+    const ids = new Set(backend.deliveries().map((delivery) => delivery.headers['webhook-id']));
+    expect(ids).toEqual(new Set([`msg_${jobId}`]));
+    // A crash between an answer and its record costs one repeat at most.
+    expect(backend.deliveries().length).toBeLessThanOrEqual(4);
+    await second.stop();
+  });
+});
+
+describe('a backend that is down', () => {
+  it('is left alone after some failures in a row, and asked by one webhook until it is up; then all are told', async () => {
+    const calm = await spawn({ CIRCUIT_FAILURES: '3', CIRCUIT_OPEN_MS: '400', WEBHOOK_ATTEMPTS_MAX: '10' });
+    await calm.ready();
+    await notifier.stop();
+    backend.setBehaviour({ status: 500 });
+    const jobs: string[] = [];
+    for (let index = 0; index < 20; index++) jobs.push(await rendered());
+    await until(() => backend.deliveries().length >= 3, { what: 'the failures that open the circuit' });
+    const readiness = async () =>
+      (await fetch(`${calm.url}/readyz`)).json() as Promise<{ status: string; checks: unknown }>;
+    expect(await readiness()).toMatchObject({ status: 'ready', checks: { nats: 'ok', backend: 'no answer' } });
+    expect(await (await fetch(`${calm.url}/metrics`)).text()).toContain('pet_roast_webhook_circuit_open 1');
+    const before = backend.deliveries().length;
+    await until(() => backend.deliveries().length > before, { what: 'a probe' });
+    // At most the slots that were at it when the circuit opened, and one probe for each time it was open.
+    expect(backend.deliveries().length).toBeLessThanOrEqual(16 + 5);
+    backend.setBehaviour({ status: 200 });
+    for (const jobId of jobs) expect(await deliveryOf(jobId)).toMatchObject({ kind: 'notified' });
+    await calm.stop();
+    notifier = await spawn();
+    await notifier.ready();
+  });
+
+  it('for longer than a webhook may wait is told nothing, and the webhook is a dead letter', async () => {
+    const calm = await spawn({
+      CIRCUIT_FAILURES: '1',
+      CIRCUIT_OPEN_MS: '300',
+      WEBHOOK_HOLD_MS: '500',
+      WEBHOOK_ATTEMPTS_MAX: '50',
+    });
+    await calm.ready();
+    await notifier.stop();
+    backend.setBehaviour({ status: 500 });
+    const jobs = [await rendered(), await rendered()];
+    for (const jobId of jobs) {
+      expect(await deliveryOf(jobId)).toMatchObject({ kind: 'undeliverable', data: { reason: 'the backend is down' } });
+    }
+    backend.setBehaviour({ status: 200 });
+    await calm.stop();
+    notifier = await spawn();
+    await notifier.ready();
+  });
+});
+
+describe('the connection test', () => {
+  const ask = async (of: RunningService = notifier) => (await fetch(`${of.url}/test-backend-connection`)).json();
+
+  it('says success, with the answer’s code and time, and marks its webhook as a test', async () => {
+    expect(await ask()).toMatchObject({ status: 'success', response_code: 200, response_time_ms: expect.any(Number) });
+    expect(backend.deliveries()[0]).toMatchObject({
+      headers: { 'x-test': 'true' },
+      body: { job_id: 'test_connection' },
+    });
+  });
+
+  it('says failed with the code, timeout, or that nothing is there', async () => {
+    backend.pushAnswers({ kind: 'http', status: 404 }, { kind: 'hang' });
+    expect(await ask()).toMatchObject({ status: 'failed', response_code: 404 });
+    expect(await ask()).toMatchObject({ status: 'timeout' });
+    await backend.down();
+    expect(await ask()).toMatchObject({ status: 'failed', error: 'ECONNREFUSED', response_code: null });
+    await backend.up();
+  });
+
+  it('says not_configured where no backend is', async () => {
+    const lonely = await spawn({ BACKEND_WEBHOOK_URL: '' });
+    expect(await ask(lonely)).toMatchObject({ status: 'not_configured', backend_url: null });
+    await lonely.stop();
+  });
+});
+
+describe('a wrong configuration', () => {
+  it.each([
+    [{ BACKEND_WEBHOOK_SECRET: '' }, 'BACKEND_WEBHOOK_SECRET is missing'],
+    [{ BACKEND_WEBHOOK_SECRET: 'geheim' }, 'BACKEND_WEBHOOK_SECRET is not valid'],
+    [{ BACKEND_WEBHOOK_URL: 'backend' }, 'BACKEND_WEBHOOK_URL is not valid'],
+    [{ WEBHOOK_WAITS_MS: '1,x' }, 'WEBHOOK_WAITS_MS is not valid'],
+  ])('stops the process and names the variable: %j', async (wrong, message) => {
+    await expect(spawn(wrong)).rejects.toThrow(message);
+  });
+});
+
+async function rendered(): Promise<string> {
+  const jobId = crypto.randomUUID();
+  const data = { video_url: 'https://v.example/1.mp4', told_by: 'callback' } as const;
+  await broker.publish(createEvent('rendered', jobId, data), 0);
+  return jobId;
+}
+
+function deliveryOf(jobId: string): Promise<StoredEvent> {
+  const ended = async () => {
+    const event = await broker.readLast(subjectOf('delivery', jobId));
+    return event?.kind === 'attempted' ? undefined : event;
+  };
+  return until(ended, { what: `the delivery of ${jobId}`, timeoutMs: 20_000 });
+}

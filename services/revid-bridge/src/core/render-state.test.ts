@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { readStatus, readSubmitError, readSubmitted } from './render-state.ts';
+
+describe('what an answer to a submission proves', () => {
+  it.each([200, 202, 400, 500])('is a started render with success 1 and a pid, also at HTTP %i', (status) => {
+    expect(readSubmitted(status, { success: 1, pid: 'p_1' })).toEqual({ kind: 'started', pid: 'p_1' });
+  });
+
+  it.each([
+    [400, 'render_refused'],
+    [422, 'render_refused'],
+    [404, 'render_refused'],
+    [401, 'render_account_refused'],
+    [402, 'render_account_refused'],
+    [403, 'render_account_refused'],
+  ])('is a refusal at HTTP %i', (status, code) => {
+    expect(readSubmitted(status, { success: 0, error: 'no' })).toMatchObject({ kind: 'refused', code });
+  });
+
+  it('is a refusal at success 0 with HTTP 200, by its words', () => {
+    expect(readSubmitted(200, { success: 0, error: 'insufficient_credits' })).toMatchObject({
+      code: 'render_account_refused',
+    });
+    expect(readSubmitted(200, { success: 0, error: 'text too long' })).toMatchObject({ code: 'render_refused' });
+  });
+
+  it('is "later" at 429, with the vendor’s wish', () => {
+    expect(readSubmitted(429, undefined, 7_000)).toMatchObject({ kind: 'later', retryAfterMs: 7_000 });
+  });
+
+  it.each([408, 409, 500, 502, 503, 504])('is uncertain at HTTP %i, whatever the body says', (status) => {
+    expect(readSubmitted(status, { success: 0, error: 'try again' })).toMatchObject({ kind: 'uncertain' });
+  });
+
+  it.each([[undefined], [{}], ['<html>'], [{ success: 1 }], [{ success: true }]])(
+    'is uncertain for an unreadable success %j',
+    (body) => {
+      expect(readSubmitted(200, body)).toMatchObject({ kind: 'uncertain' });
+    },
+  );
+
+  it.each(['1', true, 'ok', undefined])('is a started render at HTTP 200 with a pid and success %j', (success) => {
+    expect(readSubmitted(200, { success, pid: 'p' })).toEqual({ kind: 'started', pid: 'p' });
+    expect(readSubmitted(500, { success, pid: 'p' })).toMatchObject({ kind: 'uncertain' });
+  });
+
+  it('is uncertain where a host becomes unreachable on an open connection', () => {
+    const error = Object.assign(new Error('x'), { code: 'EHOSTUNREACH', syscall: 'read' });
+    expect(readSubmitError(error)).toMatchObject({ kind: 'uncertain' });
+    expect(readSubmitError({ ...error, code: 'EHOSTUNREACH', syscall: 'connect' })).toMatchObject({ kind: 'later' });
+  });
+
+  it('is "later" only where no byte can have been sent', () => {
+    for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']) {
+      expect(readSubmitError(Object.assign(new Error('x'), { code }))).toMatchObject({ kind: 'later' });
+    }
+    const several = new AggregateError([Object.assign(new Error('x'), { code: 'ECONNREFUSED' })]);
+    expect(readSubmitError(several)).toMatchObject({ kind: 'later' });
+    for (const code of ['ECONNRESET', 'UND_ERR_SOCKET', 'UND_ERR_HEADERS_TIMEOUT', 'EPIPE']) {
+      expect(readSubmitError(Object.assign(new Error('x'), { code }))).toMatchObject({ kind: 'uncertain' });
+    }
+    expect(readSubmitError(new DOMException('late', 'TimeoutError'))).toMatchObject({ kind: 'uncertain' });
+  });
+});
+
+describe('what a status says', () => {
+  it.each(['ready', 'completed', 'done', 'READY'])('is ready at %s with an address', (status) => {
+    expect(readStatus({ status, videoUrl: 'https://v/1.mp4' })).toEqual({ kind: 'ready', videoUrl: 'https://v/1.mp4' });
+  });
+
+  it.each([null, undefined, '', 'ftp://v/1.mp4', 'javascript:alert(1)'])(
+    'is not ready with the address %j',
+    (videoUrl) => {
+      expect(readStatus({ status: 'ready', videoUrl })).toMatchObject({ kind: 'running' });
+    },
+  );
+
+  it.each(['failed', 'FAILED', 'error', 'CANCELED'])('is failed at %s', (status) => {
+    expect(readStatus({ status, error: 'bad photo' })).toMatchObject({
+      kind: 'failed',
+      why: expect.stringContaining('bad photo'),
+    });
+  });
+
+  it.each(['queued', 'rendering', 'building', 'pending', 'a word nobody knows'])('is no end at %s', (status) => {
+    expect(readStatus({ status })).toMatchObject({ kind: 'running' });
+  });
+
+  it('is no end where it cannot be read', () => {
+    expect(readStatus('<html>')).toMatchObject({ kind: 'running' });
+    expect(readStatus({ state: 'ready' })).toMatchObject({ kind: 'running' });
+  });
+});

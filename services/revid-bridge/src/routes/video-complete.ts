@@ -1,0 +1,66 @@
+/**
+ * `POST /api/webhook/video-complete`: the vendor's callback, in its own form (`{pid,status,videoUrl,error}`) or the
+ * seed's (`{job_id,status,video_url,error}`). It is stored first and answered then; judging it is step `settle`'s.
+ */
+import { createHash } from 'node:crypto';
+import { type Broker, createEvent, type EventData, HttpError, type HttpServer } from '@pet-roast/shared';
+import { z } from 'zod';
+import type { CallbackTokens } from '../core/callback-token.ts';
+
+const querySchema = z.object({
+  job_id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
+  run: z.string().regex(/^[1-9]\d{0,5}$/),
+  expires: z.string(),
+  token: z.string(),
+});
+
+export const bodySchema = z.looseObject({
+  job_id: z.string().optional(),
+  // Read as leniently as can be: for a claim whose answer was lost, the callback may be all there is.
+  pid: z.union([z.string().max(200), z.number()]).nullish(),
+  status: z.string().min(1).max(50).default('completed'),
+  videoUrl: z.string().nullish(),
+  video_url: z.string().nullish(),
+  error: z.unknown().optional(),
+});
+
+const errorLengthMax = 500;
+const urlLengthMax = 2_048;
+
+export function videoComplete(
+  app: HttpServer,
+  deps: { readonly broker: Broker; readonly tokens: CallbackTokens },
+): void {
+  app.post('/api/webhook/video-complete', async (request) => {
+    const query = querySchema.safeParse(request.query);
+    if (!query.success || !deps.tokens.verify(query.data)) {
+      request.log.warn({ request_id: request.id }, 'a callback without a valid token was refused');
+      throw new HttpError('unauthorized');
+    }
+    const body = bodySchema.safeParse(request.body);
+    if (!body.success) throw new HttpError('bad_request', { message: z.prettifyError(body.error) });
+    const jobId = query.data.job_id;
+    if (body.data.job_id !== undefined && body.data.job_id !== jobId) {
+      throw new HttpError('invalid_field', { field: 'job_id', message: 'job_id: is not the job of this address' });
+    }
+    const data = contentOf(body.data);
+    const digest = createHash('sha256').update(JSON.stringify(data)).digest('hex').slice(0, 32);
+    await deps.broker.publish(createEvent('callback', jobId, data, { run: Number(query.data.run), part: digest }));
+    return { status: 'success', message: 'The callback is stored.', job_id: jobId };
+  });
+}
+
+function contentOf(body: z.infer<typeof bodySchema>): EventData<'callback'> {
+  const videoUrl = body.videoUrl ?? body.video_url ?? undefined;
+  const error = body.error === undefined || body.error === null ? undefined : textOf(body.error);
+  return {
+    status: body.status,
+    ...(body.pid === undefined || body.pid === null || body.pid === '' ? {} : { pid: String(body.pid) }),
+    ...(videoUrl === undefined || videoUrl === '' || videoUrl.length > urlLengthMax ? {} : { video_url: videoUrl }),
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+function textOf(error: unknown): string {
+  return (typeof error === 'string' ? error : JSON.stringify(error)).slice(0, errorLengthMax);
+}

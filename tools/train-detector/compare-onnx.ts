@@ -1,0 +1,56 @@
+/**
+ * Shows that onnxruntime-node computes what torch computed: `node compare-onnx.ts MODEL.onnx FIXTURE.json`.
+ *
+ * The inputs are made here by the same integer arithmetic as in `petnano/export.py`, so that nothing but the model is
+ * compared. Exits 1 when any number differs by more than the tolerance.
+ */
+import { readFileSync } from 'node:fs';
+import { openOnnxModel } from '../../services/detector/src/adapters/onnx-model.ts';
+import { petNanoEntry } from './entry.ts';
+import { complain, print } from './figures.ts';
+
+/** Both compute in float32 with sums in another order; box numbers reach about 10. */
+const toleranceAbsolute = 1e-4;
+
+type Fixture = {
+  readonly size: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly cases: readonly { readonly multiplier: number; readonly output: readonly number[] }[];
+};
+
+const [modelPath, fixturePath] = process.argv.slice(2);
+if (modelPath === undefined || fixturePath === undefined) {
+  complain('usage: node compare-onnx.ts MODEL.onnx FIXTURE.json');
+  process.exit(2);
+}
+const fixture = JSON.parse(readFileSync(fixturePath, 'utf8')) as Fixture;
+const model = await openOnnxModel({ path: modelPath, entry: petNanoEntry(fixture.size), threads: 1 });
+let largest = 0;
+for (const { multiplier, output } of fixture.cases) {
+  const computed = await model.infer(fixedInput(fixture.size, multiplier));
+  if (computed.length !== output.length) throw new Error(`${computed.length} numbers instead of ${output.length}`);
+  const difference = output.reduce((max, value, i) => Math.max(max, distance(value, computed[i])), 0);
+  print(`multiplier ${multiplier}: ${output.length} numbers, largest difference ${difference.toExponential(2)}`);
+  largest = Math.max(largest, difference);
+}
+await model.close();
+if (!(largest <= toleranceAbsolute)) {
+  complain(`differs by more than ${toleranceAbsolute}`);
+  process.exit(1);
+}
+print(`equal within ${toleranceAbsolute}`);
+
+/** A number that is missing or not one is infinitely far away. */
+function distance(expected: number, found: number | undefined): number {
+  const difference = Math.abs(expected - (found ?? Number.NaN));
+  return Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
+}
+
+function fixedInput(size: number, multiplier: number): Float32Array {
+  const plane = size * size;
+  return Float32Array.from({ length: 3 * plane }, (_, k) => {
+    const [x, y, p] = [k % size, Math.floor(k / size) % size, Math.floor(k / plane)];
+    return (Math.floor((multiplier * (x * x + 3 * y * (p + 1))) / 64) + x + 2 * y * (p + 1)) % 256;
+  });
+}

@@ -1,0 +1,1 @@
+"""Training of a small animal detector from random initialisation."""

@@ -1,0 +1,29 @@
+#!/bin/sh
+# From the pack of photos to an ONNX file:
+#   ./train.sh photos.tar FOLDER_OF_EVALUATION_PHOTOS OUT.onnx
+# Started again after an interruption it goes on from its last checkpoint. See README.md.
+set -eu
+
+if [ $# -ne 3 ]; then
+  sed -n '2,4p' "$0" >&2
+  exit 2
+fi
+tar=$(realpath "$1") evaluation=$(realpath "$2") out=$(realpath -m "$3")
+python=${PYTHON:-/usr/bin/python3}
+work=${WORK:-${TMPDIR:-/tmp}/pet-nano}
+samples=${SAMPLES:-600000} more=${MORE_SAMPLES:-150000}
+# Two processes of one thread each: see petnano/train.py.
+export OMP_NUM_THREADS=1
+cd "$(dirname "$0")"
+
+if [ ! -f "$work/meta.json" ]; then
+  "$python" -m petnano.prepare "$tar" "$work" --exclude "$evaluation"
+fi
+bfloat16=$(grep -qw avx512_bf16 /proc/cpuinfo && echo --bfloat16 || true)
+# shellcheck disable=SC2086 # empty where the processor does not compute in bfloat16
+nice -n 19 "$python" -m petnano.train "$work" --samples "$samples" $bfloat16
+# shellcheck disable=SC2086
+nice -n 19 "$python" -m petnano.train "$work" --samples "$more" $bfloat16 --out "$work/run2" \
+  --initial "$work/run/last.pt" --size-min 192 --learning-rate 6e-4 --seed 21
+"$python" -m petnano.export "$work/run2/last.pt" "$out" --workdir "$work" --fixture "${out%.onnx}.fixture.json"
+node compare-onnx.ts "$out" "${out%.onnx}.fixture.json"
