@@ -15,7 +15,7 @@ const stopGraceMs = 15_000;
 
 const args = process.argv.slice(2);
 const vitestArgs = args.filter((arg) => arg !== '--static=off');
-const total: { passed: number; failed: number; skipped: number } = { passed: 0, failed: 0, skipped: 0 };
+const total = { passed: 0, failed: 0, skipped: 0, failures: [] as string[] };
 
 if (vitestArgs.length === args.length) {
   await check('Types: tsc --noEmit', 'node_modules/typescript/bin/tsc', ['--noEmit']);
@@ -27,6 +27,10 @@ if (vitestArgs.length === args.length) {
 }
 await tests();
 
+if (total.failures.length > 0) {
+  console.log('\nFailed:');
+  for (const failure of total.failures) console.log(`✗ ${failure.replaceAll(root, '')}`);
+}
 const skipped = total.skipped === 0 ? '' : `, ${total.skipped} skipped`;
 console.log(`\n${total.passed} passed, ${total.failed} failed${skipped}`);
 process.exitCode = total.failed === 0 ? 0 : 1;
@@ -34,7 +38,8 @@ process.exitCode = total.failed === 0 ? 0 : 1;
 async function check(title: string, program: string, programArgs: readonly string[]): Promise<void> {
   console.log(`\n── ${title}`);
   const code = await run(program, programArgs);
-  add({ passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 });
+  const failures = code === 0 ? [] : [title];
+  add({ passed: 1 - failures.length, failed: failures.length, skipped: 0, failures });
   console.log(code === 0 ? 'ok' : 'FAILED');
 }
 
@@ -53,6 +58,7 @@ function add(tally: Tally): void {
   total.passed += tally.passed;
   total.failed += tally.failed;
   total.skipped += tally.skipped;
+  total.failures.push(...tally.failures);
 }
 
 /** Runs one of the installed programs to its end. A signal that ends us ends it first. */
