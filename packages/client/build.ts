@@ -26,7 +26,8 @@ export async function build(folder: string): Promise<void> {
   await writeFile(join(folder, 'package.json'), `${JSON.stringify(await manifest(), undefined, 2)}\n`);
   await compile(folder);
   await renameImportsOfTypes(folder);
-  const names = Object.keys(require(join(folder, 'index.js')) as object);
+  // Of the sources, whose dependencies are installed: the folder may lie where nothing is.
+  const names = Object.keys(await import('./src/index.ts'));
   const wrapper = `export { ${names.join(', ')} } from './index.js';\n`;
   await Promise.all([
     writeFile(join(folder, 'index.mjs'), wrapper),
