@@ -20,7 +20,10 @@ describe('the code', () => {
   });
 
   it('has no service that imports another, and no package that imports a service', () => {
-    for (const { file, imports } of sources) {
+    // Putting them together in one process is all that this one does.
+    const alone = sources.filter(({ file }) => file !== 'services/all-in-one/src/main.ts');
+    expect(alone.length).toBeLessThan(sources.length);
+    for (const { file, imports } of alone) {
       const own = file.split('/').slice(0, 2).join('/');
       for (const name of imports) {
         for (const service of serviceNames) {

@@ -30,11 +30,6 @@ beforeEach(async () => {
 
 const lettersOf = async (jobId: string) => (await api.admin<Letters>(`/dead-letters?job_id=${jobId}`)).body.letters;
 const outcomeSeqOf = (jobId: string) => t.lastSeqOf(`jobs.v1.outcome.${jobId}`);
-const completes = (jobId: string) =>
-  until(async () => (await api.get(`/api/video-status/${jobId}`)).body.status === 'completed', {
-    what: `the replayed job ${jobId} to complete`,
-    timeoutMs: 20_000,
-  });
 const onlyLetterOf = async (jobId: string): Promise<Letter> => {
   const letters = await lettersOf(jobId);
   expect(letters).toHaveLength(1);
@@ -70,7 +65,7 @@ describe('a dead letter', () => {
       status: 200,
       body: { job_id: body.job_id, replayed: 'next_run' },
     });
-    await completes(body.job_id);
+    await api.completes(body.job_id);
     await api.ended(body.job_id);
     expect(await lettersOf(body.job_id)).toEqual([]);
     expect(api.renders(body.job_id)).toHaveLength(1);
@@ -95,7 +90,7 @@ describe('a dead letter', () => {
     expect(api.renders(body.job_id)).toHaveLength(1);
     const allowed = await api.admin(`/dead-letters/${letter.id}/replay`, { allow_second_payment: true });
     expect(allowed.status).toBe(200);
-    await completes(body.job_id);
+    await api.completes(body.job_id);
     expect(api.renders(body.job_id)).toHaveLength(2);
   });
 
@@ -121,7 +116,7 @@ describe('a dead letter', () => {
     const { body } = await api.admin<Replayed>('/dead-letters/replay', { filter: { code: 'render_refused' } });
     expect(body.replayed.map((entry) => entry.job_id).toSorted()).toEqual(jobs.toSorted());
     expect(body.refused).toEqual([]);
-    for (const jobId of jobs) await completes(jobId);
+    for (const jobId of jobs) await api.completes(jobId);
   });
 
   it('cannot be replayed twice, nor one that is not there', async () => {
@@ -132,7 +127,7 @@ describe('a dead letter', () => {
     const both = await Promise.all([1, 2].map(() => api.admin(`/dead-letters/${letter.id}/replay`, {})));
     for (const { status } of both) expect([200, 404, 409]).toContain(status);
     expect(both.map((answer) => answer.status)).toContain(200);
-    await completes(body.job_id);
+    await api.completes(body.job_id);
     await t.settled();
     expect(api.renders(body.job_id)).toHaveLength(1);
     expect(api.webhooks(body.job_id)).toHaveLength(2);

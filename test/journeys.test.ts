@@ -1,6 +1,6 @@
 /** One journey for each way a job can end, through the five real processes, the real model, NATS and Redis. */
 import { readFile } from 'node:fs/promises';
-import { startTestSystem, type TestSystem, until } from '@pet-roast/testing';
+import { startTestSystem, type TestSystem } from '@pet-roast/testing';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { apiOf } from './helpers/api.ts';
@@ -158,9 +158,7 @@ describe('a job', () => {
     t.world.backend.pushAnswers({ kind: 'hang', ms: 4_000, times: 20 });
     const jobs = await Promise.all(Array.from({ length: 20 }, () => api.generate()));
     for (const { body } of jobs) {
-      await until(async () => (await api.get(`/api/video-status/${body.job_id}`)).body.status === 'completed', {
-        what: 'a video, told or not',
-      });
+      await api.completes(body.job_id);
     }
     for (const { body } of jobs) expect(await api.ended(body.job_id, 40_000)).toMatchObject({ stage: 'notified' });
   });

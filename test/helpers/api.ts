@@ -31,6 +31,17 @@ export function apiOf(t: TestSystem) {
     return { status: answer.status, body: (await answer.json()) as T };
   }
 
+  /** Waits for a job's status to be as it should; the error at the deadline shows where the job stood instead. */
+  const untilStatus = (jobId: string, isThere: (body: Body) => boolean, what: string, timeoutMs = 20_000) =>
+    until(
+      async () => {
+        const { body } = await call(`/api/video-status/${jobId}`);
+        if (!isThere(body)) throw new Error(JSON.stringify(body));
+        return body;
+      },
+      { what: `job ${jobId} to reach ${what}`, timeoutMs },
+    );
+
   return {
     call,
     generate,
@@ -40,23 +51,15 @@ export function apiOf(t: TestSystem) {
 
     /** The job's status once its webhook is delivered or given up. */
     ended: (jobId: string, timeoutMs = 30_000): Promise<Body> =>
-      until(
-        async () => {
-          const { body } = await call(`/api/video-status/${jobId}`);
-          return body.stage === 'notified' || body.stage === 'undeliverable' ? body : undefined;
-        },
-        { what: `the end of job ${jobId}`, timeoutMs },
-      ),
+      untilStatus(jobId, (body) => body.stage === 'notified' || body.stage === 'undeliverable', 'its end', timeoutMs),
 
     /** Waits for a job to reach a stage. */
     reaches: (jobId: string, stage: string): Promise<Body> =>
-      until(
-        async () => {
-          const { body } = await call(`/api/video-status/${jobId}`);
-          return body.stage === stage ? body : undefined;
-        },
-        { what: `job ${jobId} to be at ${stage}`, timeoutMs: 20_000 },
-      ),
+      untilStatus(jobId, (body) => body.stage === stage, `stage ${stage}`),
+
+    /** Waits for a job to be completed, whether or not it was told yet. */
+    completes: (jobId: string): Promise<Body> =>
+      untilStatus(jobId, (body) => body.status === 'completed', 'status completed'),
 
     webhooks: (jobId: string) => t.world.backend.deliveries().filter((delivery) => delivery.job_id === jobId),
     renders: (jobId: string) => t.world.revid.renders().filter((render) => render.jobId === jobId),

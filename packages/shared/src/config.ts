@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-type Shape = Record<string, z.ZodType>;
+export type Shape = Record<string, z.ZodType>;
 
 /** What `readConfig` gives for a schema. */
 export type ConfigOf<S extends Shape> = Readonly<z.output<z.ZodObject<S>>>;

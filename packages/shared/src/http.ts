@@ -12,12 +12,20 @@ import type { Log } from './log.ts';
 
 export type HttpServer = FastifyInstance;
 
+type Checks = Readonly<Record<string, () => Promise<void>>>;
+
+export type HttpEdge = {
+  readonly app: HttpServer;
+  /** What `/readyz` asks: each of `required` must answer for the process to be ready; `optional` is shown beside them. */
+  checks(required: Checks, optional?: Checks): void;
+  /** Turns readiness false, and asks callers not to send more on their open connections. */
+  stopping(): void;
+  /** Answers what is in hand, then closes; a second call waits for the first one's end. */
+  close(): Promise<void>;
+};
+
 export type HttpOptions = {
   readonly log: Log;
-  /** Each must answer for the service to be ready. */
-  readonly checks: Record<string, () => Promise<void>>;
-  /** Shown beside them; the service works without. */
-  readonly optionalChecks?: Record<string, () => Promise<void>>;
   readonly bodyBytesMax?: number;
   /**
    * How long requests are still taken after `stopping`, each answered with `connection: close`: by then callers have
@@ -56,14 +64,11 @@ const brokerRetryAfterS = 2;
 const closeIdleEveryMs = 100;
 
 /** A server with the shared routes; `stopping()` turns readiness false before anything closes. */
-export function createHttp(options: HttpOptions): {
-  readonly app: HttpServer;
-  /** Turns readiness false, and asks callers not to send more on their open connections. */
-  stopping(): void;
-  /** Answers what is in hand, then closes. */
-  close(): Promise<void>;
-} {
+export function createHttp(options: HttpOptions): HttpEdge {
+  const required: Checks[] = [];
+  const optional: Checks[] = [];
   let stopping = false;
+  let closed: Promise<void> | undefined;
   const app = fastify({
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -74,6 +79,8 @@ export function createHttp(options: HttpOptions): {
     // While closing, requests on open connections are still answered: a rolling restart shows no caller an error.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
+    // A service opens inside a plugin, and waits there for its broker as long as its configuration says.
+    pluginTimeout: 0,
     genReqId: () => crypto.randomUUID(),
     routerOptions: { maxParamLength: 200 },
   }) as unknown as HttpServer;
@@ -86,27 +93,33 @@ export function createHttp(options: HttpOptions): {
 
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
-    const [checks, optional] = await Promise.all([runChecks(options.checks), runChecks(options.optionalChecks ?? {})]);
-    const ready = !stopping && Object.values(checks).every((result) => result === 'ok');
+    const [needed, shown] = await Promise.all([runChecks(required), runChecks(optional)]);
+    const ready = !stopping && Object.values(needed).every((result) => result === 'ok');
     const status = stopping ? 'stopping' : ready ? 'ready' : 'not_ready';
-    return reply.code(ready ? 200 : 503).send({ status, checks: { ...checks, ...optional } });
+    return reply.code(ready ? 200 : 503).send({ status, checks: { ...shown, ...needed } });
   });
   app.get('/metrics', async (_request, reply) => reply.type(register.contentType).send(await register.metrics()));
   if (register.getSingleMetric('process_cpu_seconds_total') === undefined) collectDefaultMetrics();
 
   return {
     app,
+    checks(more, others = {}) {
+      required.push(more);
+      optional.push(others);
+    },
     stopping() {
       stopping = true;
     },
-    async close() {
-      stopping = true;
-      await sleep(options.drainMs ?? 0);
-      // A connection that falls idle only after the server began to close would keep it open until its time-out.
-      const idle = setInterval(() => app.server.closeIdleConnections(), closeIdleEveryMs);
-      await app.close().finally(() => clearInterval(idle));
-    },
+    close: () => (closed ??= close()),
   };
+
+  async function close(): Promise<void> {
+    stopping = true;
+    await sleep(options.drainMs ?? 0);
+    // A connection that falls idle only after the server began to close would keep it open until its time-out.
+    const idle = setInterval(() => app.server.closeIdleConnections(), closeIdleEveryMs);
+    await app.close().finally(() => clearInterval(idle));
+  }
 }
 
 /** A number in `/metrics` that is looked up when it is asked for. */
@@ -127,18 +140,23 @@ export async function listen(app: HttpServer, port: number, log: Log): Promise<v
   log.info({ port: typeof address === 'object' ? address?.port : port }, 'listening');
 }
 
-async function runChecks(checks: HttpOptions['checks']): Promise<Record<string, 'ok' | 'no answer'>> {
-  const results = await Promise.all(
-    Object.entries(checks).map(async ([name, check]) => {
+/** Services that share a process have checks of the same name: such a check is as good as the worst of them. */
+async function runChecks(groups: readonly Checks[]): Promise<Record<string, 'ok' | 'no answer'>> {
+  const results: Record<string, 'ok' | 'no answer'> = {};
+  await Promise.all(
+    groups.flatMap(Object.entries<Checks[string]>).map(async ([name, check]) => {
       const overdue = new Promise<never>((_resolve, reject) => setTimeout(reject, checkTimeoutMs).unref());
-      const result = await Promise.race([check(), overdue]).then(
-        () => 'ok' as const,
-        () => 'no answer' as const,
+      await Promise.race([check(), overdue]).then(
+        () => {
+          results[name] ??= 'ok';
+        },
+        () => {
+          results[name] = 'no answer';
+        },
       );
-      return [name, result] as const;
     }),
   );
-  return Object.fromEntries(results);
+  return results;
 }
 
 function toHttpError(error: unknown): HttpError {

@@ -12,5 +12,6 @@ export * from './languages.ts';
 export * from './log.ts';
 export * from './retry-after.ts';
 export * from './run-stage.ts';
+export * from './service.ts';
 export * from './settle.ts';
 export * from './shutdown.ts';

@@ -10,6 +10,8 @@ export const serviceNames = ['gateway', 'detector', 'translator', 'revid-bridge'
 export type ServiceName = (typeof serviceNames)[number];
 
 export type SystemOptions = {
+  /** All five in one process, as `services/all-in-one` runs them; every name then means that process. */
+  readonly inOneProcess?: boolean;
   readonly natsUrl: string;
   readonly redisUrl: string;
   /** For every service: where the outside world is, and anything else. */
@@ -45,7 +47,9 @@ export const sandboxCallbackSecret = 'sandbox-callback-secret-0123456789';
 
 /** Starts all services and waits until each is ready. Throws, with nothing left running, when one is not. */
 export async function startSystem(options: SystemOptions): Promise<System> {
-  const ports = await choosePorts(options.ports ?? {});
+  const ports = await choosePorts(options);
+  const entries = options.inOneProcess ? (['gateway'] as const) : serviceNames;
+  const nameOf = (name: ServiceName): ServiceName => (options.inOneProcess ? 'gateway' : name);
   const urlOf = (name: ServiceName) => `http://127.0.0.1:${ports[name]}`;
   const env = {
     NATS_URL: options.natsUrl,
@@ -60,7 +64,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   async function start(name: ServiceName): Promise<void> {
     const started = performance.now();
     const service = await spawnService({
-      entry: `services/${name}/src/main.ts`,
+      entry: `services/${options.inOneProcess ? 'all-in-one' : name}/src/main.ts`,
       env: { ...env, PORT: String(ports[name]) },
       name,
       listenTimeoutMs: readyTimeoutMs,
@@ -92,13 +96,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   }
 
   function service(name: ServiceName): RunningService {
-    const found = running.get(name);
+    const found = running.get(nameOf(name));
     if (found === undefined) throw new Error(`${name} is not running`);
     return found;
   }
 
   try {
-    await Promise.all(serviceNames.map(start));
+    await Promise.all(entries.map(start));
   } catch (error) {
     await Promise.all([...running.values()].map((service) => service.kill()));
     throw error;
@@ -107,12 +111,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     gatewayUrl: urlOf('gateway'),
     bridgeUrl: urlOf('revid-bridge'),
     service,
-    start,
+    start: (name) => start(nameOf(name)),
     async kill(name, signal = 'SIGKILL') {
       const target = service(name);
       await target.kill(signal);
       await target.exited;
-      running.delete(name);
+      running.delete(nameOf(name));
     },
     close,
     [Symbol.asyncDispose]: close,
@@ -120,9 +124,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 }
 
 /** Ports are chosen once, so that a service that starts again has the address that others know it by. */
-async function choosePorts(fixed: Partial<Record<ServiceName, number>>): Promise<Record<ServiceName, number>> {
+async function choosePorts(options: SystemOptions): Promise<Record<ServiceName, number>> {
+  const fixed = options.ports ?? {};
+  const shared = options.inOneProcess ? (fixed.gateway ?? (await freePort())) : undefined;
   const entries = await Promise.all(
-    serviceNames.map(async (name) => [name, fixed[name] ?? (await freePort())] as const),
+    serviceNames.map(async (name) => [name, shared ?? fixed[name] ?? (await freePort())] as const),
   );
   return Object.fromEntries(entries) as Record<ServiceName, number>;
 }

@@ -2,7 +2,7 @@
 import { type LocalServer, startWorld, type World, type WorldOptions } from '@pet-roast/sandbox';
 import { rawNats } from './broker-for-test.ts';
 import { natsForTest, redisForTest } from './infrastructure.ts';
-import { type System, startSystem } from './start-system.ts';
+import { type System, type SystemOptions, startSystem } from './start-system.ts';
 import { until } from './until.ts';
 
 export type TestSystem = {
@@ -10,6 +10,8 @@ export type TestSystem = {
   readonly redis: LocalServer;
   readonly world: World;
   readonly system: System;
+  /** What the services got beside their addresses. */
+  readonly env: Readonly<Record<string, string>>;
   /** Waits until no step has a message left to do or in hand, waits for vendors and deadlines aside. */
   settled(): Promise<void>;
   /** Publishes a message, as somebody else would. */
@@ -41,7 +43,10 @@ const working = [
 ];
 
 export async function startTestSystem(
-  options: { readonly env?: Readonly<Record<string, string>>; readonly world?: WorldOptions } = {},
+  options: Pick<SystemOptions, 'inOneProcess'> & {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly world?: WorldOptions;
+  } = {},
 ): Promise<TestSystem> {
   await using stack = new AsyncDisposableStack();
   const [nats, redis] = await Promise.all([natsForTest(), redisForTest()]);
@@ -50,13 +55,9 @@ export async function startTestSystem(
   const behaviour = { renderMs: 200, video: 'sample', ...options.world?.revid?.behaviour } as const;
   const world = stack.use(await startWorld({ ...options.world, revid: { ...options.world?.revid, behaviour } }));
   const model = process.env['MODEL_PATH'];
-  const system = stack.use(
-    await startSystem({
-      natsUrl: nats.url,
-      redisUrl: redis.url,
-      env: { ...quick, ...(model === undefined ? {} : { MODEL_PATH: model }), ...world.env, ...options.env },
-    }),
-  );
+  const env = { ...quick, ...(model === undefined ? {} : { MODEL_PATH: model }), ...world.env, ...options.env };
+  const inOneProcess = options.inOneProcess ?? false;
+  const system = stack.use(await startSystem({ inOneProcess, natsUrl: nats.url, redisUrl: redis.url, env }));
   const raw = stack.use(await rawNats(nats.url));
   const { manager } = raw;
   const owned = stack.move();
@@ -66,6 +67,7 @@ export async function startTestSystem(
     redis,
     world,
     system,
+    env,
     publish: (subject, body) => raw.publish(subject, JSON.stringify(body)),
     lastSeqOf: (subject) =>
       manager.streams.getMessage('JOBS', { last_by_subj: subject }).then(

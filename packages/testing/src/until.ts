@@ -10,7 +10,7 @@ export type UntilOptions = {
   readonly everyMs?: number;
 };
 
-const shownCharsMax = 500;
+const shownCharsMax = 1_000;
 
 /**
  * Waits until a condition gives something truthy, and gives that. A condition that throws, or that does not come back,

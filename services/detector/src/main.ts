@@ -1,15 +1,12 @@
 /** The detector: is there a pet in the photo? */
 import {
   brokerOptions,
+  type ConfigOf,
   createGuardedFetch,
-  createHttp,
-  createLog,
-  createShutdown,
+  defineService,
   type Log,
-  listen,
-  maskConfig,
   openBroker,
-  readConfig,
+  runService,
   runStages,
 } from '@pet-roast/shared';
 import { configSchema } from './config.ts';
@@ -18,40 +15,40 @@ import { ModelUnavailable } from './model-file.ts';
 import { resolveModels } from './models.ts';
 import { receivedToDetected } from './received-to-detected.ts';
 
+export const detector = defineService({
+  name: 'detector',
+  config: configSchema,
+  async open({ config, log, http, shutdown }) {
+    const eyes = await openDetector(config, log);
+    if (eyes) shutdown.add('detector', eyes.close);
+    const images = createGuardedFetch({
+      bytesMax: config.IMAGE_BYTES_MAX,
+      timeoutMs: config.IMAGE_FETCH_TIMEOUT_MS,
+      allowPrivate: config.SANDBOX,
+    });
+    shutdown.add('images', images.close);
+    const broker = await openBroker({ ...brokerOptions(config), name: 'detector', log });
+    shutdown.add('broker', broker.close);
+
+    http.checks({ nats: broker.check });
+    shutdown.add('http', http.close);
+
+    const stage = receivedToDetected({
+      broker,
+      fetchImage: async (url, signal) => (await images.fetch(url, { signal })).bytes,
+      look: eyes?.detect,
+    });
+    const running = await runStages([stage], { broker, log, slots: config.STAGE_SLOTS });
+    shutdown.add('stages', running.stop);
+    shutdown.add('readiness', http.stopping);
+  },
+});
+
 /** How long a start waits for the second model's download; without it the first look decides alone. */
 const secondModelTimeoutMs = 15_000;
 
-const config = readConfig(configSchema);
-const log = createLog('detector', config.LOG_LEVEL);
-log.info({ config: maskConfig(configSchema, config) }, 'starting');
-const shutdown = createShutdown(log);
-
-const detector = await openDetector(log);
-if (detector) shutdown.add('detector', detector.close);
-const images = createGuardedFetch({
-  bytesMax: config.IMAGE_BYTES_MAX,
-  timeoutMs: config.IMAGE_FETCH_TIMEOUT_MS,
-  allowPrivate: config.SANDBOX,
-});
-shutdown.add('images', images.close);
-const broker = await openBroker({ ...brokerOptions(config), name: 'detector', log });
-shutdown.add('broker', broker.close);
-
-const http = createHttp({ log, checks: { nats: broker.check } });
-await listen(http.app, config.PORT, log);
-shutdown.add('http', http.close);
-
-const stage = receivedToDetected({
-  broker,
-  fetchImage: async (url, signal) => (await images.fetch(url, { signal })).bytes,
-  look: detector?.detect,
-});
-const running = await runStages([stage], { broker, log, slots: config.STAGE_SLOTS });
-shutdown.add('stages', running.stop);
-shutdown.add('readiness', http.stopping);
-
 /** The models, loaded and warm. Without the first the sandbox goes on and skips detection; elsewhere it is an error. */
-async function openDetector(log: Log): Promise<Detector | undefined> {
+async function openDetector(config: ConfigOf<typeof configSchema>, log: Log): Promise<Detector | undefined> {
   try {
     const models = await resolveModels(config, { secondTimeoutMs: secondModelTimeoutMs });
     const { entry, source, second } = models;
@@ -75,3 +72,5 @@ async function openDetector(log: Log): Promise<Detector | undefined> {
     process.exit(1);
   }
 }
+
+if (import.meta.main) await runService(detector);

@@ -391,9 +391,13 @@ describe('waiting for a job', () => {
 
 describe('a browser', () => {
   it('may call from the configured origins, and from no other', async () => {
-    const allowed = await fetch(`${gateway.url}/healthz`, { headers: { origin: 'https://admin.example' } });
+    const allowed = await fetch(`${gateway.url}/api/video-status/none`, {
+      headers: { origin: 'https://admin.example' },
+    });
     expect(allowed.headers.get('access-control-allow-origin')).toBe('https://admin.example');
-    const foreign = await fetch(`${gateway.url}/healthz`, { headers: { origin: 'https://evil.example' } });
+    const foreign = await fetch(`${gateway.url}/api/video-status/none`, {
+      headers: { origin: 'https://evil.example' },
+    });
     expect(foreign.headers.get('access-control-allow-origin')).toBeNull();
   });
 });

@@ -57,7 +57,7 @@ describe('the document', () => {
   });
 
   it('has every route of the gateway, and no other', async () => {
-    const { app } = createHttp({ log: createLog('test', 'silent'), checks: {} });
+    const { app } = createHttp({ log: createLog('test', 'silent') });
     await registerRoutes(app, { corsOrigins: [] } as unknown as GatewayDeps);
     await app.ready();
     const documented = Object.entries(openApiDocument.paths).flatMap(([path, item]) =>

@@ -1,15 +1,5 @@
 /** The bridge to Revid.ai: submits once, takes callbacks, polls where none comes, ends renders at their deadline. */
-import {
-  brokerOptions,
-  createHttp,
-  createLog,
-  createShutdown,
-  listen,
-  maskConfig,
-  openBroker,
-  readConfig,
-  runStages,
-} from '@pet-roast/shared';
+import { brokerOptions, defineService, openBroker, runService, runStages } from '@pet-roast/shared';
 import { createRevid } from './adapters/revid-http.ts';
 import { callbackToRendered } from './callback-to-rendered.ts';
 import { configSchema } from './config.ts';
@@ -19,39 +9,42 @@ import { renderingToRendered } from './rendering-to-rendered.ts';
 import { videoComplete } from './routes/video-complete.ts';
 import { translatedToRendering } from './translated-to-rendering.ts';
 
-const config = readConfig(configSchema);
-const log = createLog('revid-bridge', config.LOG_LEVEL);
-log.info({ config: maskConfig(configSchema, config) }, 'starting');
-const shutdown = createShutdown(log);
+export const revidBridge = defineService({
+  name: 'revid-bridge',
+  config: configSchema,
+  drainMs: 1_000,
+  async open({ config, log, http, shutdown }) {
+    const broker = await openBroker({ ...brokerOptions(config), name: 'revid-bridge', log });
+    shutdown.add('broker', broker.close);
+    const revid = createRevid({
+      baseUrl: config.REVID_BASE_URL,
+      apiKey: config.REVID_API_KEY,
+      submitTimeoutMs: config.SUBMIT_TIMEOUT_MS,
+    });
+    shutdown.add('revid', revid.close);
+    const tokens = createCallbackTokens(config.BRIDGE_PUBLIC_URL, config.CALLBACK_SECRET);
 
-const broker = await openBroker({ ...brokerOptions(config), name: 'revid-bridge', log });
-shutdown.add('broker', broker.close);
-const revid = createRevid({
-  baseUrl: config.REVID_BASE_URL,
-  apiKey: config.REVID_API_KEY,
-  submitTimeoutMs: config.SUBMIT_TIMEOUT_MS,
+    http.checks({ nats: broker.check });
+    videoComplete(http.app, { broker, tokens });
+    shutdown.add('http', http.close);
+
+    const deps = {
+      broker,
+      revid,
+      tokens,
+      options: renderOptions(config),
+      deadlineMs: config.RENDER_DEADLINE_MS,
+      attemptsMax: config.SUBMIT_ATTEMPTS_MAX,
+      retryMs: config.SUBMIT_RETRY_MS,
+      pollAfterMs: config.POLL_AFTER_MS,
+      pollEveryMs: config.POLL_EVERY_MS,
+      submitTimeoutMs: config.SUBMIT_TIMEOUT_MS,
+    };
+    const stages = [translatedToRendering(deps), renderingToRendered(deps), callbackToRendered(deps)];
+    const running = await runStages(stages, { broker, log, slots: config.STAGE_SLOTS });
+    shutdown.add('stages', running.stop);
+    shutdown.add('readiness', http.stopping);
+  },
 });
-shutdown.add('revid', revid.close);
-const tokens = createCallbackTokens(config.BRIDGE_PUBLIC_URL, config.CALLBACK_SECRET);
 
-const http = createHttp({ log, checks: { nats: broker.check }, drainMs: 1_000 });
-videoComplete(http.app, { broker, tokens });
-await listen(http.app, config.PORT, log);
-shutdown.add('http', http.close);
-
-const deps = {
-  broker,
-  revid,
-  tokens,
-  options: renderOptions(config),
-  deadlineMs: config.RENDER_DEADLINE_MS,
-  attemptsMax: config.SUBMIT_ATTEMPTS_MAX,
-  retryMs: config.SUBMIT_RETRY_MS,
-  pollAfterMs: config.POLL_AFTER_MS,
-  pollEveryMs: config.POLL_EVERY_MS,
-  submitTimeoutMs: config.SUBMIT_TIMEOUT_MS,
-};
-const stages = [translatedToRendering(deps), renderingToRendered(deps), callbackToRendered(deps)];
-const running = await runStages(stages, { broker, log, slots: config.STAGE_SLOTS });
-shutdown.add('stages', running.stop);
-shutdown.add('readiness', http.stopping);
+if (import.meta.main) await runService(revidBridge);

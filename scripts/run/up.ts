@@ -1,0 +1,82 @@
+/**
+ * The system, kept up, with everything around it on this machine: NATS and Redis (their data stays in `.cache/data`), and
+ * the sandbox in place of Revid, AI4Bharat and the backend. A variable that names a real one, in the environment or in
+ * `.env`, is used instead. Ends on Ctrl-C.
+ */
+import { createWriteStream, existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startWorld } from '@pet-roast/sandbox';
+import { type ServiceName, serviceNames, startSystem } from '@pet-roast/testing';
+import { fetchModel, openMachine, root, tellServer } from './machine.ts';
+
+const ports: Record<ServiceName, number> = {
+  gateway: Number(process.env['PORT'] ?? 8000),
+  'revid-bridge': 8001,
+  notifier: 8002,
+  detector: 8003,
+  translator: 8004,
+};
+
+/** Brings the system up and keeps it up until SIGINT or SIGTERM; the process ends then, or with 1 if it cannot start. */
+export async function up(options: { readonly inOneProcess: boolean }): Promise<void> {
+  if (existsSync(join(root, '.env'))) process.loadEnvFile(join(root, '.env'));
+  const stack = new AsyncDisposableStack();
+  let stopping = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
+      console.log('\nStopping');
+      void stack.disposeAsync().then(() => process.exit(0));
+    });
+  }
+  try {
+    await start(stack, options.inOneProcess);
+  } catch (error) {
+    console.error(`\nCould not start: ${error instanceof Error ? error.message : String(error)}`);
+    await stack.disposeAsync();
+    process.exit(1);
+  }
+}
+
+async function start(stack: AsyncDisposableStack, inOneProcess: boolean): Promise<void> {
+  const { nats, redis } = await openMachine(stack, join(root, '.cache/data'));
+  console.log(`${tellServer('NATS', nats)}, ${tellServer('Redis', redis)}`);
+  const model = await fetchModel();
+  if (model === undefined) console.log('No detection model: photos are not checked (detection: skipped).');
+
+  const world = stack.use(await startWorld({ imagesDir: join(root, 'packages/sandbox/assets') }));
+  const logs = join(root, '.cache/logs');
+  await mkdir(logs, { recursive: true });
+  const files = new Map(
+    serviceNames.map((name) => [name, createWriteStream(join(logs, `${name}.log`), { flags: 'a' })]),
+  );
+  const given = Object.fromEntries(
+    Object.keys(world.env).flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
+  );
+  const system = stack.use(
+    await startSystem({
+      inOneProcess,
+      natsUrl: nats.url,
+      redisUrl: redis.url,
+      ports,
+      env: { ...(model === undefined ? {} : { MODEL_PATH: model }), ...world.env, ...given },
+      onReady: (name, tookMs) =>
+        console.log(`${inOneProcess ? 'the five services in one process are' : `${name} is`} ready (${tookMs} ms)`),
+      onOutput: (name, chunk) => void files.get(name)?.write(chunk),
+      onRestart: (name, ending) => console.log(`${name} ended (${ending}); it is started again`),
+    }),
+  );
+  console.log(`
+The gateway is at ${system.gatewayUrl}; try
+
+  curl -X POST ${system.gatewayUrl}/api/generate-video -H 'content-type: application/json' \\
+    -d '{"text": "My cat thinks that she is the queen of this house.", "image_url": "${world.images.urlOf('pet.jpg')}"}'
+  curl ${system.gatewayUrl}/api/video-status/JOB_ID
+  curl ${system.gatewayUrl}/api/test-backend-connection
+
+Webhooks so far: ${world.urls.backend}/__sandbox/deliveries
+Logs: ${logs}
+Ctrl-C stops everything.`);
+}
