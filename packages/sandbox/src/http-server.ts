@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { atFreePort } from './infrastructure/free-port.ts';
 
 const requestBytesMax = 10 * 1024 * 1024;
 
@@ -41,7 +42,7 @@ export async function openServer(app: FastifyInstance, options: ListenOptions = 
     server.listen({ host, port });
     await once(server, 'listening');
   };
-  await listen(options.port ?? 0);
+  await atFreePort(options.port || undefined, listen);
   const { port } = server.address() as AddressInfo;
 
   const down = async (): Promise<void> => {

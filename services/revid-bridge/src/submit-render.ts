@@ -109,9 +109,10 @@ async function takeClaim(
   const attempt = (state?.data.attempt ?? 0) + 1;
   const claim = nameOf(attempt);
 
-  const deadline = Math.min(Date.now() + deps.deadlineMs, jobDeadline);
   // What cannot be ready before the job ends is not paid for.
-  if (deadline - Date.now() < Math.min(deps.submitTimeoutMs, deps.deadlineMs)) return undefined;
+  const leftMs = Math.min(deps.deadlineMs, jobDeadline - Date.now());
+  if (leftMs < Math.min(deps.submitTimeoutMs, deps.deadlineMs)) return undefined;
+  const deadline = Date.now() + leftMs;
   const data = { claim, attempt, deadline_at: new Date(deadline).toISOString() };
   const options = { run: event.run, part: claim };
   const { ours, event: claimed } = await deps.broker.decide(createEvent('claimed', event.job_id, data, options), state);

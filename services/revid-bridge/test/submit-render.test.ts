@@ -1,7 +1,7 @@
 /** Submitting against a real NATS, with a vendor that does the worst thing at the worst moment. */
 import { createEvent, createLog, type StoredEvent, subjectOf } from '@pet-roast/shared';
 import { brokerForTest, natsForTest } from '@pet-roast/testing';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { Submitted } from '../src/core/render-state.ts';
 import { type SubmitDeps, submitRender } from '../src/submit-render.ts';
 
@@ -112,4 +112,14 @@ it('claims nothing that cannot be ready before the job’s own deadline', async 
   await submitRender(t.event as StoredEvent, 'submit', log, late);
   expect(t.calls.submits).toBe(0);
   expect(await t.state()).toBeUndefined();
+});
+
+it('submits where a render may take less long than a submission, however the clock ticks meanwhile', async () => {
+  await using t = await open(async () => ({ kind: 'started', pid: 'p_1' }));
+  const real = Date.now;
+  let ticks = 0;
+  using _clock = vi.spyOn(Date, 'now').mockImplementation(() => real() + ticks++);
+  await submitRender(t.event, 'submit', log, { ...t.deps, deadlineMs: 4_000 });
+  expect(t.calls.submits).toBe(1);
+  expect(await t.state()).toMatchObject({ kind: 'rendering' });
 });

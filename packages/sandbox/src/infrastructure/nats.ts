@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { runBinary } from './binary.ts';
 import { containerServer } from './container.ts';
 import { findWay, type Machine, thisMachine } from './find.ts';
+import { atFreePort } from './free-port.ts';
 import { dataFolder, givenServer, type LocalServer, localServer, type Run } from './local-server.ts';
 import { natsInfo } from './probe.ts';
 
@@ -13,7 +14,7 @@ export type NatsOptions = {
   readonly dataDir?: string;
   /** More lines for the generated configuration, e.g. `max_payload: 8MB`. */
   readonly extraConfig?: string;
-  /** A fixed port; without it the server picks a free one. */
+  /** A fixed port; a free one unless told. */
   readonly port?: number;
   /** This nats-server and no other way. */
   readonly binary?: string;
@@ -44,15 +45,17 @@ export async function openNats(options: NatsOptions = {}): Promise<LocalServer> 
     launch: async (before) => {
       await mkdir(folder, { recursive: true });
       const config = join(folder, 'nats-server.conf');
-      const listen = { port: before === undefined ? (options.port ?? -1) : portOf(before), host: '127.0.0.1' };
-      await writeFile(config, natsConfig({ ...listen, storeDir: folder, syncAlways, extra: options.extraConfig }));
-      return runBinary({
-        name: 'nats-server',
-        binary: way.path,
-        args: ['--config', config, '--ports_file_dir', folder],
-        folder,
-        scratch,
-        ready: (pid) => answer(folder, pid),
+      return atFreePort(before === undefined ? options.port : portOf(before), async (port) => {
+        const listen = { port, host: '127.0.0.1' };
+        await writeFile(config, natsConfig({ ...listen, storeDir: folder, syncAlways, extra: options.extraConfig }));
+        return runBinary({
+          name: 'nats-server',
+          binary: way.path,
+          args: ['--config', config, '--ports_file_dir', folder],
+          folder,
+          scratch,
+          ready: (pid) => answer(folder, pid),
+        });
       });
     },
     cleanUp: remove,
@@ -102,7 +105,7 @@ ${extra ?? ''}
 `;
 }
 
-/** The server picks its port itself and writes it, with its process id in the name, to a file: nothing to race for. */
+/** The server writes its port to a file with its process id in the name: another server's answer is never taken for its. */
 async function answer(folder: string, pid: number): Promise<Pick<Run, 'url' | 'version'> | undefined> {
   const portsFile = (await readdir(folder)).find((name) => name.endsWith(`_${pid}.ports`));
   if (portsFile === undefined) return undefined;

@@ -1,7 +1,7 @@
 import { runBinary } from './binary.ts';
 import { containerServer } from './container.ts';
 import { findWay, type Machine, thisMachine } from './find.ts';
-import { freePort } from './free-port.ts';
+import { atFreePort } from './free-port.ts';
 import { type DataFolder, dataFolder, givenServer, type LocalServer, localServer, type Run } from './local-server.ts';
 import { redisInfo } from './probe.ts';
 
@@ -17,8 +17,6 @@ export type RedisOptions = {
   /** Where to look and what to report; this machine unless told. */
   readonly machine?: Machine;
 };
-
-const portTriesMax = 5;
 
 /** Each write is handed to the system before it is answered, so that a killed Redis comes back with all of them. */
 const keepEveryWrite = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''];
@@ -60,18 +58,6 @@ function runRedis(binary: string, data: DataFolder, port: number, extraArgs: rea
       return info.pid === pid ? { url: `redis://127.0.0.1:${port}`, version: info.version } : undefined;
     },
   });
-}
-
-/** redis-server cannot pick a port itself, so another process may take the one we found: then the next one is tried. */
-async function atFreePort(wanted: number | undefined, run: (port: number) => Promise<Run>): Promise<Run> {
-  for (let triesLeft = portTriesMax; ; triesLeft -= 1) {
-    try {
-      return await run(wanted ?? (await freePort()));
-    } catch (error) {
-      const taken = /Address already in use|Could not create server TCP/i.test((error as Error).message);
-      if (!taken || wanted !== undefined || triesLeft <= 1) throw error;
-    }
-  }
 }
 
 async function containerRedis(options: RedisOptions, machine: Machine): Promise<LocalServer> {
