@@ -1,6 +1,6 @@
 /**
  * Builds what is published, into `dist/`: a package of its own, with its own package.json, so that nothing of the
- * workspace gets into it. The workspace itself uses `src/` as it is.
+ * workspace gets into it. Its own tests use `src/` as it is; the examples use `dist/`.
  *
  * The code is there once, as CommonJS; ESM gets a wrapper around it. With two copies, an error thrown by one would not be
  * an `instanceof` the other's class, and a backend that loads both would branch wrongly.

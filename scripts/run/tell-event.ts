@@ -38,5 +38,7 @@ export function tellEvent(event: StoredEvent): string | undefined {
       return line('notified', `the backend answered ${event.data.response_status}`);
     case 'undeliverable':
       return line('undeliverable', event.data.reason);
+    case 'erased':
+      return line('erased');
   }
 }

@@ -1,22 +1,15 @@
 /**
  * The system, kept up, with everything around it on this machine: NATS and Redis (their data stays in `.cache/data`), and
  * the sandbox in place of Revid, AI4Bharat and the backend. A variable that names a real one, in the environment or in
- * `.env`, is used instead. Ends on Ctrl-C.
+ * `.env`, is used instead; `DATA_DIR` names another place for the data. Ends on Ctrl-C.
  */
 import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startWorld } from '@pet-roast/sandbox';
+import { portOrFree } from '@pet-roast/sandbox/infrastructure';
 import { type ServiceName, serviceNames, startSystem } from '@pet-roast/testing';
 import { fetchModel, openMachine, root, tellServer } from './machine.ts';
-
-const ports: Record<ServiceName, number> = {
-  gateway: Number(process.env['PORT'] ?? 8000),
-  'revid-bridge': 8001,
-  notifier: 8002,
-  detector: 8003,
-  translator: 8004,
-};
 
 /** Brings the system up and keeps it up until SIGINT or SIGTERM; the process ends then, or with 1 if it cannot start. */
 export async function up(options: { readonly inOneProcess: boolean }): Promise<void> {
@@ -41,7 +34,8 @@ export async function up(options: { readonly inOneProcess: boolean }): Promise<v
 }
 
 async function start(stack: AsyncDisposableStack, inOneProcess: boolean): Promise<void> {
-  const { nats, redis } = await openMachine(stack, join(root, '.cache/data'));
+  const dataDir = process.env['DATA_DIR'] ?? join(root, '.cache/data');
+  const { nats, redis } = await openMachine(stack, dataDir);
   console.log(`${tellServer('NATS', nats)}, ${tellServer('Redis', redis)}`);
   const model = await fetchModel();
   if (model === undefined) console.log('No detection model: photos are not checked (detection: skipped).');
@@ -60,7 +54,7 @@ async function start(stack: AsyncDisposableStack, inOneProcess: boolean): Promis
       inOneProcess,
       natsUrl: nats.url,
       redisUrl: redis.url,
-      ports,
+      ports: await choosePorts(),
       env: { ...(model === undefined ? {} : { MODEL_PATH: model }), ...world.env, ...given },
       onReady: (name, tookMs) =>
         console.log(`${inOneProcess ? 'the five services in one process are' : `${name} is`} ready (${tookMs} ms)`),
@@ -79,4 +73,16 @@ The gateway is at ${system.gatewayUrl}; try
 Webhooks so far: ${world.urls.backend}/__sandbox/deliveries
 Logs: ${logs}
 Ctrl-C stops everything.`);
+}
+
+/** Where callers look for the gateway; the others are looked for by it alone, and give way to what is there. */
+async function choosePorts(): Promise<Record<ServiceName, number>> {
+  const [bridge, notifier, detector, translator] = await Promise.all([8001, 8002, 8003, 8004].map(portOrFree));
+  return {
+    gateway: Number(process.env['PORT'] ?? 8000),
+    'revid-bridge': bridge ?? 0,
+    notifier: notifier ?? 0,
+    detector: detector ?? 0,
+    translator: translator ?? 0,
+  };
 }

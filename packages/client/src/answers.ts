@@ -23,6 +23,13 @@ export function read<T>(answer: Answer, required: readonly (keyof T & string)[])
   return body as T;
 }
 
+/** Checks that an answer is a success without a body (204). Throws as `read` does. */
+export function readEmpty(answer: Answer): void {
+  if (answer.status === 204) return;
+  if (answer.status < 200 || answer.status > 299) throw errorOf(answer, parseObject(answer.text));
+  throw unexpected(answer, 'an answer that is not the one documented');
+}
+
 /** An object out of JSON; undefined for anything else. */
 export function parseObject(text: string): Fields | undefined {
   try {

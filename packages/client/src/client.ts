@@ -1,6 +1,6 @@
 /** The calls, each with its retries. */
 import { randomUUID } from 'node:crypto';
-import { type Answer, read } from './answers.ts';
+import { type Answer, read, readEmpty } from './answers.ts';
 import { normalizeBaseUrl } from './base-url.ts';
 import { createError, PetRoastError } from './errors.ts';
 import { createFollow } from './follow.ts';
@@ -51,6 +51,11 @@ export type Client = {
   waitForVideo(jobId: string, options?: WaitOptions): Promise<JobStatus & { readonly status: 'completed' }>;
   /** Cancels a job; a repeat is fine. Throws `JobNotFoundError`, or `job_already_over` when there is nothing to cancel. */
   cancel(jobId: string, options?: SignalOptions): Promise<CancelledJob>;
+  /**
+   * Erases a job that is over: its texts, the address of its photo and all else that the service holds of it. A repeat is
+   * fine. Throws `JobNotFoundError`, or `job_not_over`: then cancel it first.
+   */
+  erase(jobId: string, options?: SignalOptions): Promise<void>;
   /** Has Pet Roast send a test webhook to the backend (an event with status `test`) and tells what came of it. */
   testBackendConnection(options?: SignalOptions): Promise<ConnectionReport>;
 };
@@ -115,6 +120,9 @@ export function createClient(options: ClientOptions): Client {
       return call({ method: 'POST', path: `/api/jobs/${segment(jobId)}/cancel`, signal }, (answer) =>
         read<CancelledJob>(answer, ['job_id', 'status']),
       );
+    },
+    async erase(jobId, { signal } = {}) {
+      return call({ method: 'DELETE', path: `/api/jobs/${segment(jobId)}`, signal }, readEmpty);
     },
     async testBackendConnection({ signal } = {}) {
       return call({ path: '/api/test-backend-connection', signal }, (answer) =>

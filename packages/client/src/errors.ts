@@ -54,7 +54,7 @@ export class NoPetsDetectedError extends PetRoastError {
 export class InvalidRequestError extends PetRoastError {
   override readonly name = 'InvalidRequestError';
 }
-/** There is no job with this id, or no longer. */
+/** There is no job with this id, or no longer; `job_erased`: the job of this Idempotency-Key was erased. */
 export class JobNotFoundError extends PetRoastError {
   override readonly name = 'JobNotFoundError';
 }
@@ -104,7 +104,7 @@ const classes: ReadonlyMap<string, ErrorClass> = new Map([
     'image_too_large',
     'image_address_refused',
   ]),
-  ...entries(JobNotFoundError, ['job_not_found']),
+  ...entries(JobNotFoundError, ['job_not_found', 'job_erased']),
   ...entries(NotReadyError, ['result_not_ready']),
   ...entries(RenderFailedError, [
     'detection_failed',

@@ -4,7 +4,7 @@ import { withDeadline } from './deadline.ts';
 import { createError, type PetRoastError } from './errors.ts';
 
 export type Call = {
-  readonly method?: 'GET' | 'POST';
+  readonly method?: 'GET' | 'POST' | 'DELETE';
   /** After the base address: `/api/…`. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;

@@ -198,6 +198,16 @@ describe('a job', () => {
     expect((await client().getResult('job-1')).video_url).toBe('https://v.example/1.mp4');
   });
 
+  it('is erased by a DELETE, which is answered with nothing', async () => {
+    server.on('/api/jobs/job-1', (response) => void response.writeHead(204).end());
+    expect(await client().erase('job-1')).toBeUndefined();
+    expect(server.asked.at(-1)).toMatchObject({ method: 'DELETE', url: '/api/jobs/job-1', body: '' });
+    server.on('/api/jobs/job-1', failure(409, 'job_not_over'));
+    await expect(client().erase('job-1')).rejects.toMatchObject({ code: 'job_not_over', status: 409 });
+    server.on('/api/jobs/job-1', html);
+    await expect(client().erase('job-1')).rejects.toMatchObject({ code: 'unexpected_answer', status: 200 });
+  });
+
   it('is cancelled by a POST', async () => {
     server.on('/api/jobs/job-1/cancel', json(202, { job_id: 'job-1', status: 'cancelled', stage: 'cancelled' }));
     expect((await client().cancel('job-1')).status).toBe('cancelled');
@@ -210,7 +220,8 @@ describe('a job', () => {
   });
 
   it.each(['', '.', '..'])('cannot have the id %j', async (id) => {
-    for (const ask of [client().getStatus, client().getResult, client().cancel, client().waitForVideo]) {
+    const { getStatus, getResult, cancel, erase, waitForVideo } = client();
+    for (const ask of [getStatus, getResult, cancel, erase, waitForVideo]) {
       await expect(ask(id)).rejects.toBeInstanceOf(JobNotFoundError);
     }
     expect(server.asked).toHaveLength(0);

@@ -27,7 +27,7 @@ beforeAll(async () => {
   [nats, redis] = await Promise.all([natsForTest(), redisForTest()]);
   gateway = await spawnService({
     entry: 'services/gateway/src/main.ts',
-    env: { NATS_URL: nats.url, REDIS_URL: redis.url, DETECT_WAIT_MS: '400' },
+    env: { SANDBOX: 'true', NATS_URL: nats.url, REDIS_URL: redis.url, DETECT_WAIT_MS: '400' },
   });
   broker = await brokerForTest(nats.url);
   await gateway.ready();
@@ -77,7 +77,7 @@ describe('the gateway, asked by the client', () => {
   });
 
   it('knows no job that is not there, in any of its calls', async () => {
-    for (const ask of [client.getStatus, client.getResult, client.cancel, client.waitForVideo]) {
+    for (const ask of [client.getStatus, client.getResult, client.cancel, client.erase, client.waitForVideo]) {
       await expect(ask(unknownId)).rejects.toBeInstanceOf(JobNotFoundError);
     }
   });
@@ -116,6 +116,18 @@ describe('the gateway, asked by the client', () => {
     const { job_id } = await client.generateVideo(dog);
     await broker.publish(createEvent('rendered', job_id, { video_url: 'https://v.example/1.mp4', told_by: 'poll' }), 0);
     await expect(client.cancel(job_id)).rejects.toMatchObject({ code: 'job_already_over', status: 409 });
+  });
+
+  it('erases a job that is over, and says so again to a repeat; then there is no such job, also under its key', async () => {
+    const options = { idempotencyKey: 'row-to-erase' };
+    const { job_id } = await client.generateVideo(late, options);
+    await expect(client.erase(job_id)).rejects.toMatchObject({ code: 'job_not_over', status: 409 });
+    await client.cancel(job_id);
+    expect(await client.erase(job_id)).toBeUndefined();
+    expect(await client.erase(job_id)).toBeUndefined();
+    await expect(client.getStatus(job_id)).rejects.toBeInstanceOf(JobNotFoundError);
+    const again = client.generateVideo(late, options);
+    await expect(again).rejects.toMatchObject({ name: 'JobNotFoundError', code: 'job_erased', status: 410 });
   });
 
   it('says that it does not know the notifier', async () => {

@@ -1,5 +1,5 @@
 /** The whole thing for one test file: its own NATS and Redis, the sandbox world, the five services, short times. */
-import { type LocalServer, startWorld, type World, type WorldOptions } from '@pet-roast/sandbox';
+import { type LocalServer, type NatsOptions, startWorld, type World, type WorldOptions } from '@pet-roast/sandbox';
 import { rawNats } from './broker-for-test.ts';
 import { natsForTest, redisForTest } from './infrastructure.ts';
 import { type System, type SystemOptions, startSystem } from './start-system.ts';
@@ -46,10 +46,11 @@ export async function startTestSystem(
   options: Pick<SystemOptions, 'inOneProcess'> & {
     readonly env?: Readonly<Record<string, string>>;
     readonly world?: WorldOptions;
+    readonly nats?: NatsOptions;
   } = {},
 ): Promise<TestSystem> {
   await using stack = new AsyncDisposableStack();
-  const [nats, redis] = await Promise.all([natsForTest(), redisForTest()]);
+  const [nats, redis] = await Promise.all([natsForTest(options.nats), redisForTest()]);
   stack.use(nats);
   stack.use(redis);
   const behaviour = { renderMs: 200, video: 'sample', ...options.world?.revid?.behaviour } as const;

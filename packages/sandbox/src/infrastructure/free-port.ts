@@ -35,6 +35,11 @@ export async function atFreePort<T>(wanted: number | undefined, run: (port: numb
   }
 }
 
+/** The port itself if nobody listens there, else a free one. */
+export async function portOrFree(port: number): Promise<number> {
+  return (await isFree(port)) ? port : await freePort();
+}
+
 /** Whether nobody listens there, on either kind of address. */
 async function isFree(port: number): Promise<boolean> {
   for (const host of ['::', '127.0.0.1']) {

@@ -1,0 +1,22 @@
+import { Module } from '@nestjs/common';
+import { createClient } from '@pet-roast/client';
+import { Webhook } from 'svix';
+import { PET_ROAST, PetRoastController } from './pet-roast.controller.js';
+
+@Module({
+  controllers: [PetRoastController],
+  providers: [
+    {
+      provide: PET_ROAST,
+      useFactory: () => createClient({ baseUrl: required('PET_ROAST_URL'), apiKey: process.env['PET_ROAST_API_KEY'] }),
+    },
+    { provide: Webhook, useFactory: () => new Webhook(required('BACKEND_WEBHOOK_SECRET')) },
+  ],
+})
+export class AppModule {}
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set`);
+  return value;
+}
