@@ -25,7 +25,7 @@ const expectedStatuses = [200, 202, 204, 400, 409];
 const elsewhere = [
   'docs/quick-start.md', // step-by-step.test.ts: each step needs the one before
   'docs/backend-integration.md', // the same
-  'docs/railway.md', // deployment.test.ts: they need an account
+  'docs/railway.md', // railway-guide.test.ts: they need an account
 ];
 
 const pages = globSync(['README.md', 'docs/*.md'], { cwd: root })

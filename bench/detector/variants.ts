@@ -1,3 +1,4 @@
+import '../../services/detector/src/adapters/no-telemetry.ts';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
 import { createDetector, type Detector } from '../../services/detector/src/detect.ts';

@@ -5,6 +5,7 @@
  * YOLOX-nano, 25 ms with DEIMv2-femto; a larger model needs more, so that time-outs in the same process must allow for
  * it).
  */
+import './no-telemetry.ts';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { outputColumns, outputRows } from '../core/decode-boxes.ts';
 import type { ModelEntry, ModelOutput } from '../model-manifest.ts';

@@ -1,0 +1,35 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+/** Where its identifier cannot be kept, the library's telemetry says so when it starts. */
+const nowhere = { HOME: '/proc', XDG_CACHE_HOME: '/proc' };
+const program = (first: string) => `
+${first}
+const { InferenceSession } = await import('onnxruntime-node');
+const { tinyOnnx } = await import('./tiny-onnx.ts');
+const tensor = (name) => ({ name, type: 'float32', shape: [1, 2] });
+await InferenceSession.create(tinyOnnx(tensor('in'), tensor('out'))).catch((error) => console.log(error.message));
+`;
+
+async function loads(first: string): Promise<string> {
+  const { ORT_DISABLE_TELEMETRY: _unset, ...env } = process.env;
+  const { stderr } = await promisify(execFile)(
+    process.execPath,
+    ['--input-type=module-typescript', '-e', program(first)],
+    {
+      cwd: here,
+      env: { ...env, ...nowhere },
+      timeout: 20_000,
+    },
+  );
+  return stderr;
+}
+
+it('the inference library sends nobody any usage data', async () => {
+  expect(await loads("await import('../src/adapters/onnx-model.ts');")).not.toMatch(/telemetry/i);
+  // It would, left to itself: if this no longer holds, the variable may no longer be the right one.
+  if (process.platform === 'linux') expect(await loads('')).toMatch(/telemetry/i);
+});

@@ -1,0 +1,169 @@
+/**
+ * The two ways to deploy the whole system, docker-compose.yml and .railway/railway.ts, compared with each other and with
+ * what the services read. Nothing is started; Railway's own reading of the file, its plan, needs an account.
+ */
+import { createHttp, createLog, describeConfig } from '@pet-roast/shared';
+import { serviceNames } from '@pet-roast/testing';
+import { validateGraph } from 'railway/iac';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  composeServices,
+  configSchemas,
+  projectsOf,
+  type Railway,
+  railway,
+  readFromRoot,
+  withExampleAddresses,
+} from './helpers/deployments.ts';
+
+const withNats = [...serviceNames, 'nats'];
+
+/** Variables, of every part or of `<part> <variable>`, that only one of the two sets, each with its reason. */
+const differ: Record<string, string> = {
+  SANDBOX: 'compose plays everything outside itself',
+  'translator BHASHINI_CONFIG_URL': 'the sandbox’s AI4Bharat',
+  'revid-bridge REVID_BASE_URL': 'the sandbox’s Revid.ai',
+  'detector MODEL_MIRROR': 'compose has the models in a mounted folder',
+  'detector MODEL_CACHE_DIR': 'and keeps them on a volume, since its root file system is read-only',
+  'detector BAKE_MODELS': 'Railway has them in the image, since a volume forbids replicas',
+  SERVICE: 'the build’s argument; compose has args for it',
+  'nats PORT': 'where Railway asks for its health',
+  'nats RAILWAY_RUN_UID': 'the volume belongs to root',
+  'gateway API_KEYS': 'compose is for the own machine',
+  'gateway ADMIN_TOKEN': 'the same',
+};
+/** What no schema calls required, because the sandbox, or another provider, does without. */
+const neededForReal: Record<string, readonly string[]> = {
+  gateway: ['API_KEYS', 'REDIS_URL', 'NOTIFIER_URL'],
+  translator: ['BHASHINI_USER_ID', 'BHASHINI_API_KEY'],
+  notifier: ['BACKEND_WEBHOOK_URL'],
+};
+/** Arguments of the Dockerfile, which Railway takes from the variables. */
+const ofTheBuild = ['SERVICE', 'BAKE_MODELS'];
+
+const compose = composeServices();
+const natsConf = readFromRoot('deploy/nats.conf');
+let onRailway: Railway;
+
+beforeEach(() => void vi.stubEnv('PET_ROAST_REPO', 'example/pet-roast'));
+beforeAll(async () => {
+  vi.stubEnv('PET_ROAST_REPO', 'example/pet-roast');
+  onRailway = await railway();
+});
+
+describe('the two deployments', () => {
+  it('have the same parts: the five services, NATS and Redis', () => {
+    const parts = [...withNats, 'redis'].sort();
+    const deployed = onRailway.graph.resources.filter(({ type }) => type !== 'volume').map(({ name }) => name);
+    expect(deployed.sort()).toEqual(parts);
+    const composed = Object.keys(compose).filter((name) => name !== 'sandbox');
+    expect(composed.sort()).toEqual(parts);
+  });
+
+  it.each(withNats)('set the same variables of %s, up to the listed ones', (name) => {
+    const compared = (variables: object) =>
+      Object.keys(variables)
+        .filter((variable) => !(variable in differ) && !(`${name} ${variable}` in differ))
+        .sort();
+    expect(compared(onRailway.variables(name))).toEqual(compared(compose[name]?.environment ?? {}));
+  });
+
+  it.each(serviceNames)('build, address and end %s alike', (name) => {
+    const { build, deploy, volumeAttachments } = onRailway.service(name);
+    expect(build).toMatchObject({ builder: 'DOCKERFILE', dockerfilePath: 'Dockerfile' });
+    expect(onRailway.literal(name, 'SERVICE')).toBe(compose[name]?.build?.args['SERVICE']);
+    expect(onRailway.literal(name, 'PORT')).toBe(String(compose[name]?.environment?.['PORT']));
+    expect(compose[name]?.restart).toBe('unless-stopped');
+    expect(deploy?.restartPolicyType).toBe('ALWAYS');
+    // A text instead of a number fails on Railway alone.
+    expect(deploy?.drainingSeconds).toBeTypeOf('number');
+    expect(deploy?.drainingSeconds).toBeGreaterThanOrEqual(Number.parseInt(compose[name]?.stop_grace_period ?? '', 10));
+    expect(volumeAttachments, 'a volume forbids replicas, and two deployments at a time').toBeUndefined();
+  });
+
+  it('run the same NATS with the same configuration, on a volume that its streams fit on', () => {
+    const { image, command, volumes = [] } = compose['nats'] ?? {};
+    const dockerfile = readFromRoot(onRailway.service('nats').build?.dockerfilePath ?? '?');
+    expect(dockerfile).toContain(`\nFROM ${image}\n`);
+    expect(dockerfile).toContain(`\nCMD [${command?.map((word) => JSON.stringify(word)).join(', ')}]\n`);
+    const files = volumes.flatMap((mount) => /^\.\/(deploy\/[^:]+):([^:]+):ro$/.exec(mount)?.slice(1) ?? []);
+    const copies = /^COPY (.+) (\S+\/)$/m.exec(dockerfile);
+    expect(copies?.[1]?.split(' ').flatMap((file) => [file, file.replace('deploy/', copies[2] ?? '')])).toEqual(files);
+
+    const storeDir = /store_dir: (\S+)/.exec(natsConf)?.[1];
+    const [mount] = Object.values(onRailway.service('nats').volumeAttachments ?? {});
+    expect(mount?.mountPath).toBe(storeDir);
+    expect(volumes).toContain(`nats:${storeDir}`);
+    // JOBS, a quarter of it for DEAD, and as much again for what NATS and the file system keep beside them.
+    const jobsBytesMax = Number(configSchemas['gateway']?.['STREAM_BYTES_MAX']?.parse(undefined));
+    expect((mount?.volumeConfig?.sizeMB ?? 0) * 1e6).toBeGreaterThanOrEqual(2 * 1.25 * jobsBytesMax);
+    expect(natsConf).toMatch(/^\s*sync_interval: always$/m);
+  });
+});
+
+describe('.railway/railway.ts', () => {
+  it('is a graph that Railway’s own check finds no fault with', () => {
+    expect(validateGraph(onRailway.graph)).toEqual([]);
+  });
+
+  it.each(['', 'pet-roast', 'https://github.com/example/pet-roast'])(
+    'does not go on without the repository to build from: PET_ROAST_REPO=%s',
+    async (name) => {
+      vi.stubEnv('PET_ROAST_REPO', name);
+      await expect(railway()).rejects.toThrow('PET_ROAST_REPO must name');
+    },
+  );
+
+  it.each(serviceNames)('gives %s only what it reads, all that it requires, and no wrong value', (name) => {
+    const schema = configSchemas[name] ?? {};
+    const required = describeConfig(schema).filter(({ fallback }) => fallback === 'required');
+    expect(Object.keys(onRailway.variables(name))).toEqual(
+      expect.arrayContaining([...required.map((variable) => variable.name), ...(neededForReal[name] ?? [])]),
+    );
+    for (const [variable, value] of Object.entries(onRailway.variables(name))) {
+      if (ofTheBuild.includes(variable)) continue;
+      expect(Object.keys(schema)).toContain(variable);
+      if (value.type !== 'literal') continue;
+      const { success } = schema[variable]?.safeParse(withExampleAddresses(String(value.value))) ?? {};
+      expect(success, `${variable}=${value.value}`).toBe(true);
+    }
+  });
+
+  it('sets in every build argument one that the Dockerfile has', () => {
+    const args = [...readFromRoot('Dockerfile').matchAll(/^ARG (\w+)/gm)].map(([, name]) => name);
+    expect(args).toEqual(expect.arrayContaining(ofTheBuild));
+  });
+
+  it('refers only to variables that are there, and to ports on which somebody listens', () => {
+    const ports = new Map<string | undefined, string | undefined>(
+      serviceNames.map((name) => [name, onRailway.literal(name, 'PORT')]),
+    );
+    ports.set('nats', /^port: (\d+)$/m.exec(natsConf)?.[1]);
+    expect(onRailway.literal('nats', 'PORT')).toBe(/^http_port: (\d+)$/m.exec(natsConf)?.[1]);
+    for (const [variable, value] of withNats.flatMap((name) => Object.entries(onRailway.variables(name)))) {
+      if (value.type === 'reference' && value.resource.startsWith('service.')) {
+        expect(Object.keys(onRailway.variables(value.resource.replace('service.', '')))).toContain(value.output);
+      }
+      const text = value.type === 'literal' ? String(value.value) : '';
+      for (const [, target, port] of text.matchAll(/\$\{\{([\w-]+)\.RAILWAY_PRIVATE_DOMAIN\}\}:(\d+)/g)) {
+        expect(port, variable).toBe(ports.get(target));
+      }
+    }
+  });
+
+  it('asks each service for its health where it answers', async () => {
+    const http = createHttp({ log: createLog('deployment', 'silent') });
+    for (const name of serviceNames) {
+      const path = onRailway.service(name).deploy?.healthcheckPath ?? '?';
+      expect(http.app.hasRoute({ method: 'GET', url: path }), path).toBe(true);
+    }
+    await http.close();
+  });
+
+  it.each(serviceNames)('builds %s anew when, and only when, something that its image holds has changed', (name) => {
+    const files = ['Dockerfile', '.dockerignore', 'package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml'];
+    const directories = projectsOf(`services/${name}`).map((directory) => `${directory}/**`);
+    const patterns = [...(onRailway.service(name).build?.watchPatterns ?? [])];
+    expect(patterns.sort()).toEqual([...files, ...directories].map((path) => `/${path}`).sort());
+  });
+});
