@@ -9,7 +9,11 @@ import { join } from 'node:path';
 import { startWorld } from '@pet-roast/sandbox';
 import { portOrFree } from '@pet-roast/sandbox/infrastructure';
 import { type ServiceName, serviceNames, startSystem } from '@pet-roast/testing';
+import { variableNames } from '../setup-wizard/variables.ts';
 import { fetchModel, openMachine, root, tellServer } from './machine.ts';
+
+/** Decided here: the ports by what is free, the servers by what was found. */
+const decidedHere: readonly string[] = ['PORT', 'NATS_URL', 'REDIS_URL'];
 
 /** Brings the system up and keeps it up until SIGINT or SIGTERM; the process ends then, or with 1 if it cannot start. */
 export async function up(options: { readonly inOneProcess: boolean }): Promise<void> {
@@ -47,7 +51,9 @@ async function start(stack: AsyncDisposableStack, inOneProcess: boolean): Promis
     serviceNames.map((name) => [name, createWriteStream(join(logs, `${name}.log`), { flags: 'a' })]),
   );
   const given = Object.fromEntries(
-    Object.keys(world.env).flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
+    [...variableNames]
+      .filter((name) => !decidedHere.includes(name))
+      .flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
   );
   const system = stack.use(
     await startSystem({

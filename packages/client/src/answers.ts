@@ -60,7 +60,7 @@ function errorOf(answer: Answer, body: Fields | undefined): PetRoastError {
 /** Not the service's error shape, so a proxy's, or another server's altogether. */
 function foreignError(answer: Answer, retryAfterMs: number | undefined): PetRoastError {
   if (!passing.includes(answer.status)) return unexpected(answer, `HTTP ${answer.status} without one of its errors`);
-  return createError(answer.status === 429 ? 'overloaded' : 'unavailable', {
+  return createError(answer.status === 429 ? 'rate_limited' : 'unavailable', {
     message: `The service answered HTTP ${answer.status}.`,
     suggestion: 'Try again in a few seconds.',
     status: answer.status,

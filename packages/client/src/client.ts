@@ -22,7 +22,7 @@ import { waitForVideo } from './wait.ts';
 export type ClientOptions = {
   /** The gateway, with or without `/api` and `/` at the end. */
   readonly baseUrl: string;
-  /** Sent as `Authorization: Bearer`, if the service wants one. */
+  /** The secret of one of the service's `API_KEYS`, without its name; sent as `Authorization: Bearer`. */
   readonly apiKey?: string | undefined;
   /** Another `fetch`, for a proxy or for tests. */
   readonly fetch?: typeof fetch | undefined;
@@ -32,7 +32,10 @@ export type ClientOptions = {
   readonly retriesMax?: number | undefined;
 };
 
-/** Every call throws `PetRoastError`s, and the reason of its `signal` when that fires. */
+/**
+ * Every call throws `PetRoastError`s, `UnauthorizedError` and `RateLimitedError` among them, and the reason of its `signal`
+ * when that fires.
+ */
 export type Client = {
   /**
    * Starts a video and answers when the photo has been looked at, or after 5 seconds. Retries can make no second job.

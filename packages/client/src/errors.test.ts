@@ -4,7 +4,6 @@ import { createError, NoPetsDetectedError, PetRoastError, RenderFailedError, Una
 
 /** Codes on which no caller branches. */
 const plain = [
-  'unauthorized',
   'not_found',
   'job_already_over',
   'internal',
@@ -36,6 +35,9 @@ describe('an error', () => {
 
   it('is retryable where the service or the network may come back, and a failed job is not', () => {
     const codes = [
+      'unauthorized',
+      'rate_limited',
+      'too_many_jobs',
       'overloaded',
       'unavailable',
       'network_error',
@@ -45,7 +47,14 @@ describe('an error', () => {
       'invalid_field',
     ];
     const retryable = codes.filter((code) => createError(code, { message: '' }).retryable);
-    expect(retryable).toEqual(['overloaded', 'unavailable', 'network_error', 'timeout']);
+    expect(retryable).toEqual([
+      'rate_limited',
+      'too_many_jobs',
+      'overloaded',
+      'unavailable',
+      'network_error',
+      'timeout',
+    ]);
   });
 
   it('keeps its other classes apart in TypeScript after an instanceof', () => {

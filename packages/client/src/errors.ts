@@ -70,6 +70,14 @@ export class RenderFailedError extends PetRoastError {
 export class JobCancelledError extends PetRoastError {
   override readonly name = 'JobCancelledError';
 }
+/** The service wants a key and got none, or not one of its own: see `apiKey`. */
+export class UnauthorizedError extends PetRoastError {
+  override readonly name = 'UnauthorizedError';
+}
+/** Too many requests, or too many jobs that are not over yet (`code` says which): see `retryAfterMs`; retryable. */
+export class RateLimitedError extends PetRoastError {
+  override readonly name = 'RateLimitedError';
+}
 /** The service has too much to do; retryable. */
 export class OverloadedError extends PetRoastError {
   override readonly name = 'OverloadedError';
@@ -119,12 +127,20 @@ const classes: ReadonlyMap<string, ErrorClass> = new Map([
     'attempts_exhausted',
   ]),
   ...entries(JobCancelledError, ['cancelled']),
+  ...entries(UnauthorizedError, ['unauthorized']),
+  ...entries(RateLimitedError, ['rate_limited', 'too_many_jobs']),
   ...entries(OverloadedError, ['overloaded']),
   ...entries(UnavailableError, ['unavailable']),
   ...entries(NetworkError, ['network_error']),
   ...entries(TimeoutError, ['timeout']),
 ]);
-const retryableClasses: readonly ErrorClass[] = [OverloadedError, UnavailableError, NetworkError, TimeoutError];
+const retryableClasses: readonly ErrorClass[] = [
+  RateLimitedError,
+  OverloadedError,
+  UnavailableError,
+  NetworkError,
+  TimeoutError,
+];
 
 /** The error of a code, of the class that is its; a code that this version does not know is a plain `PetRoastError`. */
 export function createError(code: string, options: PetRoastErrorOptions): PetRoastError {

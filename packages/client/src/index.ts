@@ -10,8 +10,10 @@ export {
   OverloadedError,
   PetRoastError,
   type PetRoastErrorOptions,
+  RateLimitedError,
   RenderFailedError,
   TimeoutError,
+  UnauthorizedError,
   UnavailableError,
 } from './errors.ts';
 export { isCancelled, isCompleted, isFailed, isOver, isProcessing, isQueued, isTest } from './guards.ts';

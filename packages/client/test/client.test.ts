@@ -10,8 +10,10 @@ import {
   NotReadyError,
   OverloadedError,
   PetRoastError,
+  RateLimitedError,
   RenderFailedError,
   TimeoutError,
+  UnauthorizedError,
   UnavailableError,
 } from '../src/index.ts';
 import {
@@ -71,7 +73,8 @@ describe('a video', () => {
     ['503 of the service under load', failure(503, 'overloaded', { 'retry-after': '0' })],
     ['504 of a proxy', json(504, {})],
     ['429', json(429, {}, { 'retry-after': '0' })],
-    ['429 with a code of its own', failure(429, 'rate_limited', { 'retry-after': '0' })],
+    ['429 of the service', failure(429, 'rate_limited', { 'retry-after': '0' })],
+    ['429 for the jobs that are open', failure(429, 'too_many_jobs', { 'retry-after': '0' })],
     ['silence', silent],
   ])('is asked for again, under the same key, after %s', async (_what, trouble) => {
     server.on(generate, trouble, accepted);
@@ -86,7 +89,7 @@ describe('a video', () => {
     [400, 'no_pets_detected', NoPetsDetectedError],
     [422, 'invalid_field', InvalidRequestError],
     [422, 'image_unreachable', InvalidRequestError],
-    [401, 'unauthorized', PetRoastError],
+    [401, 'unauthorized', UnauthorizedError],
     [418, 'full_moon', PetRoastError],
     [500, 'internal', PetRoastError],
     [502, 'detection_failed', RenderFailedError],
@@ -144,6 +147,22 @@ describe('a retry', () => {
     expect(error).toMatchObject({ retryAfterMs: 120_000, retryable: true });
     expect(server.asked).toHaveLength(1);
   });
+
+  it.each([
+    ['the service', failure(429, 'too_many_jobs', { 'retry-after': '90' }), 'too_many_jobs'],
+    ['a proxy', json(429, {}, { 'retry-after': '90' }), 'rate_limited'],
+  ])(
+    'is not waited for longer than the call may take after a 429 of %s, and the error says when',
+    async (_who, answer, code) => {
+      server.on(generate, answer);
+      const error = await client()
+        .generateVideo(input)
+        .catch((e: unknown) => e);
+      expect(error).toBeInstanceOf(RateLimitedError);
+      expect(error).toMatchObject({ code, status: 429, retryAfterMs: 90_000, retryable: true });
+      expect(server.asked).toHaveLength(1);
+    },
+  );
 
   it('reads a date in Retry-After', async () => {
     const date = new Date(Date.now() + 200_000).toUTCString();

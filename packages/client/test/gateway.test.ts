@@ -11,7 +11,9 @@ import {
   type JobStatus,
   NoPetsDetectedError,
   NotReadyError,
+  RateLimitedError,
   RenderFailedError,
+  UnauthorizedError,
   UnavailableError,
 } from '../src/index.ts';
 
@@ -128,6 +130,32 @@ describe('the gateway, asked by the client', () => {
     await expect(client.getStatus(job_id)).rejects.toBeInstanceOf(JobNotFoundError);
     const again = client.generateVideo(late, options);
     await expect(again).rejects.toMatchObject({ name: 'JobNotFoundError', code: 'job_erased', status: 410 });
+  });
+
+  it('wants a key where it has some, knows a key’s jobs alone, and says when its caller asks too often', async () => {
+    const [mine, theirs] = ['my-secret-0123456789-abcdef', 'their-secret-0123456789-abc'];
+    await using keyed = await spawnService({
+      entry: 'services/gateway/src/main.ts',
+      env: {
+        ...{ NATS_URL: nats.url, REDIS_URL: redis.url, DETECT_WAIT_MS: '400' },
+        ...{ API_KEYS: `mine:${mine},theirs:${theirs}`, RATE_LIMIT_JOBS_PER_MINUTE: '1' },
+      },
+    });
+    await keyed.ready();
+    const as = (apiKey?: string) => createClient({ baseUrl: keyed.url, apiKey });
+    for (const nobody of [as(), as(`${mine}x`)]) {
+      await expect(nobody.generateVideo(dog)).rejects.toBeInstanceOf(UnauthorizedError);
+      await expect(nobody.waitForVideo(unknownId)).rejects.toBeInstanceOf(UnauthorizedError);
+    }
+    const { job_id } = await as(mine).generateVideo(dog);
+    expect(await as(mine).getStatus(job_id)).toMatchObject({ status: 'queued' });
+    for (const ask of [as(theirs).getStatus, as(theirs).getResult, as(theirs).cancel, as(theirs).waitForVideo]) {
+      await expect(ask(job_id)).rejects.toBeInstanceOf(JobNotFoundError);
+    }
+    const hasty = createClient({ baseUrl: keyed.url, apiKey: mine, retriesMax: 0 });
+    const error = await hasty.generateVideo(dog).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(RateLimitedError);
+    expect((error as RateLimitedError).retryAfterMs).toBeGreaterThan(0);
   });
 
   it('says that it does not know the notifier', async () => {

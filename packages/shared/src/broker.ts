@@ -9,6 +9,7 @@ import {
   connect,
   DeliverPolicy,
   DiscardPolicy,
+  type JetStreamManager,
   type JsMsg,
   type NatsConnection,
   NatsError,
@@ -22,12 +23,15 @@ import {
   encodeEvent,
   eventBytesMax,
   isKind,
+  JobErased,
   type JobEvent,
   parseEvent,
   type StoredEvent,
   subjectOfEvent,
+  UnreadableEvent,
 } from './envelope.ts';
 import {
+  allSubjects,
   durableOf,
   type Step,
   type StepName,
@@ -38,19 +42,29 @@ import {
   subjectPrefix,
 } from './journey.ts';
 import type { Log } from './log.ts';
-
-const jobsStream = 'JOBS';
-const deadStream = 'DEAD';
-const deadSubjectPrefix = 'dead.v1';
-const maxDeliveriesAdvisory = '$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES';
+import { inboxPrefixOf, mayMakeStreams } from './nats-permissions.ts';
+import { notPermitted, reasonOf } from './server-errors.ts';
+import {
+  advisoriesFilter,
+  deadStream,
+  deadSubjectPrefix,
+  filterOf,
+  jobsStream,
+  photoPieceBytesMax,
+  photosBucket,
+  photosStream,
+} from './streams.ts';
 
 export type BrokerOptions = {
   readonly url: string;
   /** Shown in the server's connection list. */
   readonly name: string;
   readonly log: Log;
+  /** Whom it logs in as. A service that is not the gateway waits for the streams instead of making them. */
   readonly user?: string | undefined;
   readonly password?: string | undefined;
+  /** PEM files; with it, be it empty, the connection is encrypted or there is none. Read anew at each connection. */
+  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string } | undefined;
   /** How long the first connection may take before opening fails. */
   readonly connectTimeoutMs: number;
   /** 1 on a single server, 3 in a cluster. */
@@ -59,6 +73,8 @@ export type BrokerOptions = {
   readonly jobTtlMs: number;
   /** Bytes of the job stream. New jobs are refused well before it is full: nats-server 2.9 then drops the oldest events. */
   readonly streamBytesMax: number;
+  /** The bucket of uploaded photos; without it none is made. */
+  readonly photos?: { readonly bytesMax: number; readonly maxAgeMs: number } | undefined;
   /** Whether streams that are there get these limits too; one service's business, and no tool's. Off unless told. */
   readonly setsLimits?: boolean;
 };
@@ -82,6 +98,9 @@ export type Delivery = {
   working(): void;
 };
 
+/** A message as a stream holds it. */
+type StoredMessage = { readonly seq: number; readonly data: Uint8Array };
+
 /** The broker did not answer in time, is not there, or is full. `full` says that the stream is at its limit. */
 export class BrokerUnavailable extends Error {
   override readonly name = 'BrokerUnavailable';
@@ -99,6 +118,7 @@ const publishTriesMax = 3;
 const pullExpiresMs = 2_000;
 const reconnectTriesEveryMs = 500;
 const lookEveryMs = 10_000;
+const refusalsToldMax = 100;
 const dayMs = 86_400_000;
 
 /** JetStream's own error numbers (nats-server `errors.json`). */
@@ -109,15 +129,16 @@ const consumerExists = 10148;
 const streamFullCodes = [10077, 10047, 10023, 10122];
 
 /**
- * Connects, and creates the streams where they are missing. Retries until `connectTimeoutMs`, afterwards reconnects
- * for ever. Throws `BrokerUnavailable` when the first connection cannot be made.
+ * Connects, and creates the streams where they are missing, or waits for them. Retries until `connectTimeoutMs`,
+ * afterwards reconnects for ever. Throws `BrokerUnavailable` when the first connection cannot be made.
  */
 export async function openBroker(options: BrokerOptions) {
   const { log } = options;
+  const unavailable = unavailableTo(options.user);
   const nc = await connectWithin(options);
   const js = nc.jetstream({ timeout: requestTimeoutMs });
   const jsm = await nc.jetstreamManager({ timeout: requestTimeoutMs, checkAPI: false });
-  watchStatus(nc, log);
+  watchStatus(nc, options);
   let closing = false;
   void nc.closed().then((error) => {
     // Nothing brings it back, so a fresh process has to.
@@ -158,19 +179,70 @@ export async function openBroker(options: BrokerOptions) {
         const ack = await js.publish(subject, bytes, { msgID: event.id, timeout: requestTimeoutMs, ...expect });
         if (!ack.duplicate) return { ours: true, event: { ...event, seq: ack.seq } };
         // Stored before under this id: by us, or by another replica with other content. What stands there counts.
-        const stored = await jsm.streams.getMessage(jobsStream, { seq: ack.seq });
-        return { ours: true, event: { ...parseEvent(stored.data), seq: ack.seq } };
+        const stored = await attempt(() => jsm.streams.getMessage(jobsStream, { seq: ack.seq }), 'read');
+        if (stored) return { ours: true, event: { ...parseEvent(stored.data), seq: ack.seq } };
       } catch (error) {
+        if (isFull(error)) throw new BrokerUnavailable('the job stream is full', { cause: error, full: true });
         const number = error instanceof NatsError ? error.api_error?.err_code : undefined;
-        if (number === wrongLastSequence) {
-          const winner = await readLast(subject);
-          if (winner) return { ours: winner.id === event.id, event: winner };
-        } else if (isFull(error)) {
-          throw new BrokerUnavailable('the job stream is full', { cause: error, full: true });
+        if (number !== wrongLastSequence) {
+          if (tries >= publishTriesMax || !isPassing(error)) throw unavailable(`publish ${event.id}`, error);
+          continue;
         }
-        if (tries >= publishTriesMax || !isPassing(error)) throw unavailable(`publish ${event.id}`, error);
       }
+      // Something else stands there, or what stood there under this id is deleted.
+      return winnerOn(subject, event);
     }
+  }
+
+  /** What stands on a subject on which an event was not stored. Throws `JobErased` where that is why there is nothing. */
+  async function winnerOn(subject: string, event: JobEvent): Promise<Published> {
+    const winner = await readLast(subject);
+    if (winner) return { ours: winner.id === event.id, event: winner };
+    const tombstone = await tombstoneOf(event.job_id);
+    if (tombstone) throw new JobErased(tombstone);
+    throw new BrokerUnavailable(`NATS: publish ${event.id}: refused, and nothing stands there`);
+  }
+
+  /** The event that says that a job is erased, if it is. */
+  async function tombstoneOf(jobId: string): Promise<StoredEvent<'erased'> | undefined> {
+    const last = await readLast(subjectOf('received', jobId)).catch((error: unknown) => {
+      // A request that cannot be read is no tombstone.
+      if (error instanceof UnreadableEvent) return undefined;
+      throw error;
+    });
+    return isKind(last, 'erased') ? last : undefined;
+  }
+
+  /**
+   * Deletes what a stream holds on a subject, below `beforeSeq`, and overwrites its bytes on the disk. One message at a
+   * time: a purge by subject leaves the bytes where they are, and makes every consumer of nats-server 2.9 forget what it
+   * has not delivered yet, of all jobs. Exact subjects: with a wildcard 2.9 looks at every subject that there is.
+   */
+  async function wipeSubject(stream: string, subject: string, beforeSeq = Number.POSITIVE_INFINITY): Promise<void> {
+    for (let from = 1; ; ) {
+      // The client's types do not know this form of the request (nats-server, since 2.9).
+      const next = { seq: from, next_by_subj: subject };
+      const found = await attempt(() => jsm.streams.getMessage(stream, next), 'read');
+      if (found === undefined || found.seq >= beforeSeq) return;
+      await deleteAt(stream, found.seq);
+      from = found.seq + 1;
+    }
+  }
+
+  async function readPhotos(query: { seq: number } | { last_by_subj: string }): Promise<StoredMessage | undefined> {
+    const read = attempt(() => jsm.streams.getMessage(photosStream, query), 'read a photo');
+    return read.catch((error: BrokerUnavailable) => {
+      if (isApiError(error.cause, streamNotFound)) return undefined;
+      throw error;
+    });
+  }
+
+  /** Deletes one message; one that somebody else has deleted a moment before is deleted. */
+  async function deleteAt(stream: string, seq: number): Promise<void> {
+    await attempt(() => jsm.streams.deleteMessage(stream, seq), 'delete').catch(async (error: unknown) => {
+      const stored = await attempt(() => jsm.streams.getMessage(stream, { seq }), 'read');
+      if (stored !== undefined) throw error;
+    });
   }
 
   /** Creates the consumer, or gives the one that is there the configuration of now. */
@@ -190,7 +262,7 @@ export async function openBroker(options: BrokerOptions) {
       ready = await ensureConsumer(stream, config).then(
         () => true,
         async (error: unknown) => {
-          if (!isPassing(error) || Date.now() >= until) throw error;
+          if (!isPassing(error) || Date.now() >= until) throw unavailable(`consumer ${durable}`, error);
           await sleep(reconnectTriesEveryMs);
           return false;
         },
@@ -252,13 +324,21 @@ export async function openBroker(options: BrokerOptions) {
     return letters;
   }
 
-  /** A job's newest events, one a subject, from the stream; with `run`, only those of that run. */
+  /**
+   * A job's newest events, one a subject, from the stream; with `run`, only those of that run. Throws `JobErased`,
+   * whichever subjects are asked for: who reads a job before acting on it does not act on an erased one.
+   */
   async function readJob(
     jobId: string,
     subjects: readonly Subject[] = stateSubjects,
     run?: number,
   ): Promise<StoredEvent[]> {
-    const found = await Promise.all(subjects.map((subject) => readLast(subjectOf(subject, jobId))));
+    const [found, tombstone] = await Promise.all([
+      Promise.all(subjects.map((subject) => readLast(subjectOf(subject, jobId)))),
+      subjects.includes('received') ? undefined : tombstoneOf(jobId),
+    ]);
+    const erased = tombstone ?? found.find((event) => isKind(event, 'erased'));
+    if (erased) throw new JobErased(erased);
     return found.filter((event) => event !== undefined && (run === undefined || event.run === run)) as StoredEvent[];
   }
 
@@ -268,9 +348,10 @@ export async function openBroker(options: BrokerOptions) {
     readLast,
     readJob,
 
-    /** The job's `received` event. Throws when the stream has it no longer. */
+    /** The job's `received` event. Throws when the stream has it no longer, `JobErased` where that is why. */
     async readReceived(jobId: string): Promise<StoredEvent<'received'>> {
       const event = await readLast(subjectOf('received', jobId));
+      if (isKind(event, 'erased')) throw new JobErased(event);
       if (!isKind(event, 'received')) throw new Error(`job ${jobId} has no received event`);
       return event;
     },
@@ -278,17 +359,22 @@ export async function openBroker(options: BrokerOptions) {
     /**
      * Stores a dead letter under `dead.v1.<step>.<jobId>` and returns its place; repeats with the same id are one.
      * Where the server has no room for it, it is logged instead and undefined returned: a letter never keeps a job from
-     * ending.
+     * ending. Undefined also where the job is erased, of which none stays.
      */
     async publishDead(id: string, letter: DeadLetter): Promise<number | undefined> {
       const bytes = new TextEncoder().encode(JSON.stringify(letter));
       const subject = `${deadSubjectPrefix}.${letter.step}.${letter.job_id}`;
       for (let tries = 1; ; tries++) {
         try {
-          return (await js.publish(subject, bytes, { msgID: id, timeout: requestTimeoutMs })).seq;
+          const { seq } = await js.publish(subject, bytes, { msgID: id, timeout: requestTimeoutMs });
+          // Looked up behind the letter, not before: erasing deletes what is there when its tombstone is.
+          if ((await tombstoneOf(letter.job_id)) === undefined) return seq;
+          await deleteAt(deadStream, seq);
+          return undefined;
         } catch (error) {
           if (isFull(error)) {
-            log.error({ error, letter }, 'there is no room for a dead letter');
+            const { raw_base64: _raw, ...shown } = letter;
+            log.error({ error, letter: shown }, 'there is no room for a dead letter');
             return undefined;
           }
           if (tries >= publishTriesMax || !isPassing(error)) throw unavailable(`publish dead letter ${id}`, error);
@@ -309,11 +395,21 @@ export async function openBroker(options: BrokerOptions) {
     },
 
     /** Takes a dead letter out of the list. */
-    async deleteDead(seq: number): Promise<void> {
-      await attempt(() => jsm.streams.deleteMessage(deadStream, seq), 'delete a dead letter').catch(async (error) => {
-        // Somebody else took it out a moment before.
-        if ((await this.readDead(seq)) !== undefined) throw error;
-      });
+    deleteDead: (seq: number): Promise<void> => deleteAt(deadStream, seq),
+
+    /** Whether a job is erased. */
+    isErased: async (jobId: string): Promise<boolean> => (await tombstoneOf(jobId)) !== undefined,
+
+    /** Deletes all that the streams hold of an erased job, the tombstone aside: events and dead letters. */
+    async deleteErased({ job_id: jobId, seq }: StoredEvent<'erased'>): Promise<void> {
+      const letters = Object.keys(steps).map((step) => `${deadSubjectPrefix}.${step}.${jobId}`);
+      await Promise.all([
+        wipeSubject(jobsStream, subjectOf('received', jobId), seq),
+        ...allSubjects
+          .filter((subject) => subject !== 'received')
+          .map((subject) => wipeSubject(jobsStream, subjectOf(subject, jobId))),
+        ...letters.map((subject) => wipeSubject(deadStream, subject)),
+      ]);
     },
 
     /** The event at a place of the job stream; undefined when there is none, or none that can be read. */
@@ -332,7 +428,7 @@ export async function openBroker(options: BrokerOptions) {
         durable_name: durable,
         ack_policy: AckPolicy.Explicit,
         deliver_policy: DeliverPolicy.All,
-        filter_subject: `${maxDeliveriesAdvisory}.${jobsStream}.>`,
+        filter_subject: advisoriesFilter,
         ack_wait: nanos(10_000),
         // The last net: it may never run out.
         max_deliver: -1,
@@ -343,6 +439,39 @@ export async function openBroker(options: BrokerOptions) {
     async backlogOf(name: StepName): Promise<{ waiting: number; inHand: number }> {
       const info = await jsm.consumers.info(jobsStream, durableOf(name));
       return { waiting: info.num_pending, inHand: info.num_ack_pending };
+    },
+
+    photos: {
+      /**
+       * Stores a message in the photos' stream and gives its place; repeats with the same id are one. With `after`, only
+       * if that is the place of the subject's last one (0: there is none), else undefined. Throws `BrokerUnavailable`.
+       */
+      async append(
+        subject: string,
+        bytes: Uint8Array,
+        { id, after }: { readonly id: string; readonly after?: number },
+      ): Promise<number | undefined> {
+        const expect = after === undefined ? {} : { expect: { lastSubjectSequence: after } };
+        for (let tries = 1; ; tries++) {
+          try {
+            return (await js.publish(subject, bytes, { msgID: id, timeout: requestTimeoutMs, ...expect })).seq;
+          } catch (error) {
+            if (isFull(error)) throw new BrokerUnavailable('the photos’ stream is full', { cause: error, full: true });
+            if (isApiError(error, wrongLastSequence)) return undefined;
+            if (tries >= publishTriesMax || !isPassing(error)) throw unavailable('store a photo', error);
+          }
+        }
+      },
+      /** A subject's last message, asked of the stream's leader; undefined also where no photo was ever stored. */
+      last: (subject: string): Promise<StoredMessage | undefined> => readPhotos({ last_by_subj: subject }),
+      /** The bytes at a place; undefined where there are none (any more). */
+      at: async (seq: number): Promise<Uint8Array | undefined> => (await readPhotos({ seq }))?.data,
+      delete: (seq: number): Promise<void> => deleteAt(photosStream, seq),
+      /** How much is in it, and how much may be. */
+      async fill(): Promise<{ bytes: number; bytesMax: number }> {
+        const info = await attempt(() => jsm.streams.info(photosStream), 'look at the photos');
+        return { bytes: info?.state.bytes ?? 0, bytesMax: info?.config.max_bytes ?? 0 };
+      },
     },
 
     /** How full the job stream is, 0 to 1. */
@@ -419,7 +548,9 @@ export async function openBroker(options: BrokerOptions) {
 }
 
 async function connectWithin(options: BrokerOptions): Promise<NatsConnection> {
+  const { user, log } = options;
   const until = Date.now() + options.connectTimeoutMs;
+  let told = '';
   for (;;) {
     let nc: NatsConnection | undefined;
     try {
@@ -434,21 +565,24 @@ async function connectWithin(options: BrokerOptions): Promise<NatsConnection> {
         timeout: requestTimeoutMs,
         pingInterval: 10_000,
         maxPingOut: 2,
-        ...(options.user === undefined ? {} : { user: options.user, pass: options.password ?? '' }),
+        ...(options.tls === undefined ? {} : { tls: options.tls }),
+        ...(user === undefined ? {} : { user, pass: options.password ?? '', inboxPrefix: inboxPrefixOf(user) }),
       });
       await ensureStreams(nc, options);
       return nc;
     } catch (error) {
       await nc?.close();
-      if (Date.now() >= until) throw unavailable('connect', error);
-      options.log.info({ reason: (error as Error).message }, 'waiting for NATS with JetStream');
+      const reason = reasonOf(error, { name: 'NATS', user, connectsByTls: options.tls !== undefined });
+      if (Date.now() >= until) throw new BrokerUnavailable(`NATS: connect: ${reason}`, { cause: error });
+      if (reason !== told) log.info({ reason }, 'waiting for NATS with JetStream');
+      told = reason;
       await sleep(reconnectTriesEveryMs);
     }
   }
 }
 
 /** The stream definitions; every service creates what is missing, with the same content. */
-function streamConfigs(options: Pick<BrokerOptions, 'replicas' | 'jobTtlMs' | 'streamBytesMax'>) {
+function streamConfigs(options: Pick<BrokerOptions, 'replicas' | 'jobTtlMs' | 'streamBytesMax' | 'photos'>) {
   const common = {
     retention: RetentionPolicy.Limits,
     storage: StorageType.File,
@@ -467,34 +601,66 @@ function streamConfigs(options: Pick<BrokerOptions, 'replicas' | 'jobTtlMs' | 's
   const dead: Partial<StreamConfig> = {
     ...common,
     name: deadStream,
-    subjects: [`${deadSubjectPrefix}.>`, `${maxDeliveriesAdvisory}.${jobsStream}.>`],
+    subjects: [`${deadSubjectPrefix}.>`, advisoriesFilter],
     max_bytes: Math.ceil(options.streamBytesMax / 4),
     // The oldest letters make room: what is given up on now must be seen.
     discard: DiscardPolicy.Old,
   };
-  return [jobs, dead] as const;
+  const photos: Partial<StreamConfig> = {
+    ...common,
+    name: photosStream,
+    subjects: ['C', 'M'].map((kind) => `$O.${photosBucket}.${kind}.>`),
+    max_bytes: options.photos?.bytesMax ?? 0,
+    max_age: nanos(options.photos?.maxAgeMs ?? 0),
+    max_msg_size: photoPieceBytesMax + 4_096,
+    allow_rollup_hdrs: true,
+  };
+  return [jobs, dead, ...(options.photos === undefined ? [] : [photos])];
 }
 
-/** Creates what is missing; gives what is there the limits of now where that is this connection's business. */
+/**
+ * Creates what is missing; gives what is there the limits of now where that is this connection's business. Throws
+ * where they are missing and somebody else's to make.
+ */
 async function ensureStreams(nc: NatsConnection, options: BrokerOptions): Promise<void> {
   const jsm = await nc.jetstreamManager({ timeout: requestTimeoutMs, checkAPI: false });
-  for (const config of streamConfigs(options)) {
-    const name = config.name as string;
-    const { config: present, state } = await jsm.streams.info(name).catch(async (error: unknown) => {
-      if (!(error instanceof NatsError) || error.api_error?.err_code !== streamNotFound) throw error;
-      return jsm.streams.add(config);
+  if (!mayMakeStreams(options.user)) {
+    await jsm.streams.info(jobsStream).catch((cause: unknown) => {
+      if (!(cause instanceof NatsError) || cause.api_error?.err_code !== streamNotFound) throw cause;
+      throw new BrokerUnavailable(`the stream ${jobsStream} is not there yet; the gateway makes it`, { cause });
     });
-    const limits = ['max_bytes', 'max_age', 'max_msg_size', 'num_replicas', 'discard'] as const;
-    const changed = limits.some((limit) => present[limit] !== config[limit]);
-    if (!changed || !options.setsLimits) continue;
-    // nats-server 2.9 would drop the oldest events at once, whatever `discard` says.
-    if ((config.max_bytes ?? 0) < state.bytes) {
-      options.log.error(
-        { stream: name, bytes: state.bytes, max_bytes: config.max_bytes },
-        'STREAM_BYTES_MAX is below what is stored; the limits are left as they are',
-      );
-    } else await jsm.streams.update(name, config);
+    return;
   }
+  for (const config of streamConfigs(options)) {
+    await ensureStream(jsm, config, options).catch((error: unknown) => {
+      // Jobs go on without uploads; what is uploaded finds no room.
+      if (config.name !== photosStream || !isFull(error)) throw error;
+      options.log.error({ error, bytes: config.max_bytes }, 'NATS has no room for PHOTO_STORE_BYTES_MAX');
+    });
+  }
+}
+
+async function ensureStream(
+  jsm: JetStreamManager,
+  config: Partial<StreamConfig>,
+  { setsLimits, log }: BrokerOptions,
+): Promise<void> {
+  const name = config.name as string;
+  const { config: present, state } = await jsm.streams.info(name).catch(async (error: unknown) => {
+    if (!isApiError(error, streamNotFound)) throw error;
+    return jsm.streams.add(config);
+  });
+  const limits = ['max_bytes', 'max_age', 'max_msg_size', 'num_replicas', 'discard'] as const;
+  const changed = limits.some((limit) => present[limit] !== config[limit]);
+  if (!changed || !setsLimits) return;
+  // nats-server 2.9 would drop the oldest events at once, whatever `discard` says.
+  if ((config.max_bytes ?? 0) < state.bytes) {
+    const variable = name === photosStream ? 'PHOTO_STORE_BYTES_MAX' : 'STREAM_BYTES_MAX';
+    log.error(
+      { stream: name, bytes: state.bytes, max_bytes: config.max_bytes },
+      `${variable} is below what is stored; the limits are left as they are`,
+    );
+  } else await jsm.streams.update(name, config);
 }
 
 /** A step's consumer, derived from the contract. `max_deliver` is above the step's own limit: a margin for crashes. */
@@ -505,7 +671,7 @@ function consumerConfigOf(name: StepName): Partial<ConsumerConfig> {
     durable_name: durableOf(name),
     ack_policy: AckPolicy.Explicit,
     deliver_policy: DeliverPolicy.All,
-    filter_subject: step.consumes === '>' ? `${subjectPrefix}.>` : subjectOf(step.consumes, '*'),
+    filter_subject: filterOf(name),
     ack_wait: nanos(step.ackWaitMs),
     // The job's own deadline is the last net too.
     max_deliver: name === 'expire' ? -1 : step.attemptsMax + crashMargin,
@@ -528,6 +694,10 @@ function deliveryOf(message: JsMsg): Delivery {
   };
 }
 
+function isApiError(error: unknown, number: number): boolean {
+  return error instanceof NatsError && error.api_error?.err_code === number;
+}
+
 /** Whether the server refused a message because the stream or the disk is full. */
 function isFull(error: unknown): boolean {
   return error instanceof NatsError && streamFullCodes.includes(error.api_error?.err_code ?? 0);
@@ -540,15 +710,33 @@ function isPassing(error: unknown): boolean {
   return ['TIMEOUT', '503', 'DISCONNECT', 'CONNECTION_REFUSED'].includes(error.code);
 }
 
-function unavailable(what: string, cause: unknown): Error {
-  return new BrokerUnavailable(`NATS: ${what}: ${(cause as Error).message}`, { cause });
+function unavailableTo(user: string | undefined) {
+  return (what: string, cause: unknown): Error =>
+    new BrokerUnavailable(`NATS: ${what}: ${reasonOf(cause, { name: 'NATS', user })}`, { cause });
 }
 
-function watchStatus(nc: NatsConnection, log: Log): void {
+/** Tells of what happens to the connection, and once each of what its user is refused: a pull says nothing of that. */
+function watchStatus(nc: NatsConnection, { log, user }: BrokerOptions): void {
+  const told = new Set<string>();
+  const tellOnce = (what: string, fields: object, message: string): void => {
+    if (told.has(what) || told.size >= refusalsToldMax) return;
+    told.add(what);
+    log.error({ user, ...fields }, message);
+  };
   (async () => {
-    for await (const status of nc.status()) {
-      if (status.type === 'disconnect') log.warn('NATS: disconnected, reconnecting');
-      if (status.type === 'reconnect') log.info('NATS: connected again');
+    for await (const { type, data, permissionContext } of nc.status()) {
+      if (type === 'disconnect') log.warn('NATS: disconnected, reconnecting');
+      if (type === 'reconnect') log.info('NATS: connected again');
+      if (type === 'reconnect') told.delete('login');
+      if (data === 'AUTHORIZATION_VIOLATION') {
+        tellOnce('login', {}, `NATS: ${reasonOf({ code: data, message: '' }, { name: 'NATS', user })}`);
+      }
+      if (permissionContext) {
+        const { operation, subject } = permissionContext;
+        // Of the subjects of one event the jobs differ.
+        const pattern = subject.startsWith(`${subjectPrefix}.`) ? subject.replace(/[^.]*$/, '*') : subject;
+        tellOnce(`${operation} ${pattern}`, { operation, subject }, `NATS: ${notPermitted(user, operation, pattern)}`);
+      }
     }
   })().catch((error) => log.error({ error }, 'NATS: the status watch ended'));
 }

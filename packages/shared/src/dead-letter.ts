@@ -1,8 +1,9 @@
 /** A dead letter: what a step gave up on, with all that an operator needs to judge and replay it. */
 import { z } from 'zod';
-import type { StoredEvent } from './envelope.ts';
+import { contentOf, type StoredEvent } from './envelope.ts';
 import { errorCatalogue } from './errors.ts';
 import type { StepName } from './journey.ts';
+import { hide, redact } from './redact.ts';
 import type { Failure } from './run-stage.ts';
 
 export const letterSchema = z.object({
@@ -30,7 +31,8 @@ const detailLengthMax = 1_000;
 
 /** The letter for an event on which a step failed for good. */
 export function letterOf(step: StepName, event: StoredEvent, failure: Failure): DeadLetter {
-  const detail = failure.error instanceof Error ? { detail: failure.error.message.slice(0, detailLengthMax) } : {};
+  const said = failure.error instanceof Error ? hide(failure.error.message, contentOf(event)) : undefined;
+  const detail = said === undefined ? {} : { detail: redact(said).slice(0, detailLengthMax) };
   return {
     cause: failure.why,
     code: failure.code,

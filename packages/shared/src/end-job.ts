@@ -30,8 +30,12 @@ export async function toldInTheAnswer(broker: Broker, jobId: string, run: number
   return verdict.data.code as ErrorCode;
 }
 
-/** Ends a job on which a step gave up: the dead letter, then the outcome. Where the job had ended otherwise, no letter stays. */
+/**
+ * Ends a job on which a step gave up: the dead letter, then the outcome. Where the job had ended otherwise, no letter
+ * stays; of one that is erased none is made.
+ */
 export async function giveUpJob(broker: Broker, id: string, letter: DeadLetter, end: End): Promise<void> {
+  if (await broker.isErased(letter.job_id)) return;
   const seq = await broker.publishDead(id, letter);
   const outcome = await endJob(broker, letter.job_id, end);
   const otherwise = !outcome.ours && !isKind(outcome.event, 'failed');

@@ -40,6 +40,20 @@ export class UnreadableEvent extends Error {
 }
 
 /**
+ * Thrown where a job is read, or moved on, that is erased: there is nothing to do for it and nothing to tell of it. A
+ * step ends with it as if it were done, and a caller finds no such job.
+ */
+export class JobErased extends Error {
+  override readonly name = 'JobErased';
+  readonly tombstone: StoredEvent<'erased'>;
+
+  constructor(tombstone: StoredEvent<'erased'>) {
+    super(`job ${tombstone.job_id} is erased`);
+    this.tombstone = tombstone;
+  }
+}
+
+/**
  * Makes an event. Its id is `<jobId>:<kind>`, with the run from the second on and a `part` where one kind can happen
  * several times to a job; it is the message id that the server drops repeats by.
  */
@@ -78,14 +92,25 @@ export function parseEvent(bytes: Uint8Array): JobEvent {
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new UnreadableEvent('the message is not JSON', { cause });
+  } catch {
+    // Without the cause: a SyntaxError quotes what it could not read.
+    throw new UnreadableEvent('the message is not JSON');
   }
   const envelope = envelopeSchema.safeParse(json);
   if (!envelope.success) throw new UnreadableEvent(`not an event: ${z.prettifyError(envelope.error)}`);
   const data = events[envelope.data.kind].data.safeParse(envelope.data.data);
   if (!data.success) throw new UnreadableEvent(`not a ${envelope.data.kind} event: ${z.prettifyError(data.error)}`);
   return { ...envelope.data, data: data.data } as JobEvent;
+}
+
+/** The texts of events that are not logged and not in dead letters: what is roasted, in both languages, and where its photo is. */
+export function contentOf(...job: readonly JobEvent[]): string[] {
+  return job.flatMap((event) => {
+    if (isKind(event, 'translated')) return [event.data.text];
+    if (!isKind(event, 'received')) return [];
+    const { text, image_url } = event.data;
+    return [text, image_url, URL.parse(image_url)?.hostname ?? ''];
+  });
 }
 
 /** Narrows an event to some kinds. */

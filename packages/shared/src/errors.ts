@@ -15,10 +15,26 @@ export const errorCatalogue = {
   unsupported_media_type: entry(415, 'The body is not JSON.', 'Send `content-type: application/json`.'),
   body_too_large: entry(413, 'The body is larger than this service accepts.', 'Send a shorter text and an image URL.'),
   invalid_field: entry(422, 'A field is missing or not valid.', 'Correct the named field and send it again.'),
-  unauthorized: entry(401, 'The token is missing or not valid.', 'Use the URL as it was given.'),
+  unauthorized: entry(
+    401,
+    'The key or token is missing or not valid.',
+    'Send your API key as `Authorization: Bearer` or `X-API-Key`, an operator’s token as `Authorization: Bearer`.',
+  ),
+  rate_limited: entry(429, 'These are too many requests.', 'Try again after the seconds given in Retry-After.'),
+  too_many_jobs: entry(
+    429,
+    'Too many of your jobs are not over yet.',
+    'Try again after the seconds given in Retry-After, when some of them are over.',
+  ),
   not_found: entry(404, 'There is nothing at this address.', 'Check the path against the API reference.'),
-  job_not_found: entry(404, 'There is no job with this id.', 'Check the id; jobs are forgotten after their retention.'),
+  job_not_found: entry(
+    404,
+    'There is no job with this id.',
+    'Check the id; jobs are forgotten after their retention, and when they are erased.',
+  ),
   result_not_ready: entry(409, 'The video is not ready yet.', 'Wait for the webhook or ask again in five seconds.'),
+  job_not_over: entry(409, 'The job is not over yet.', 'Cancel it first, or wait until it is over.'),
+  job_erased: entry(410, 'The job of this Idempotency-Key was erased.', 'Use a new key for a new request.'),
   job_already_over: entry(409, 'The job is already over.', 'Read its status for how it ended.'),
   idempotency_key_reused: entry(
     422,
@@ -54,14 +70,24 @@ export const errorCatalogue = {
   ),
   image_not_an_image: entry(
     422,
-    'The address does not lead to an image that can be read.',
-    'Use a JPEG, PNG, WebP, GIF or AVIF image.',
+    'The photo is not an image that can be read.',
+    'Use a JPEG, PNG, WebP, GIF or AVIF image; HEIC, which some phones make, cannot be read.',
   ),
   image_too_large: entry(422, 'The image is too large.', 'Use an image of at most 20 MB and 50 megapixels (AVIF: 16).'),
   image_address_refused: entry(
     422,
     'The image address is not allowed.',
     'Use a public http(s) address without credentials.',
+  ),
+  image_gone: entry(
+    410,
+    'The uploaded photo is no longer kept.',
+    'Send the photo again, in a new request with a new Idempotency-Key: photos are deleted when their job is over.',
+  ),
+  uploads_not_configured: entry(
+    501,
+    'Photos cannot be uploaded to this service.',
+    'Send the address of the photo as `image_url`, in JSON.',
   ),
   detection_failed: entry(502, 'The photo could not be checked.', 'Send the request again.'),
 

@@ -1,6 +1,5 @@
 import { lookup as dnsLookup } from 'node:dns/promises';
-import type { LookupFunction } from 'node:net';
-import { isIP, isIPv4 } from 'node:net';
+import { isIP, isIPv4, type LookupFunction, type Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { Agent, buildConnector } from 'undici';
 import { Permanent } from './errors.ts';
@@ -23,12 +22,16 @@ export type GuardedConnectOptions = {
   readonly allowPrivate?: boolean;
   /** Addresses of a host name, instead of the system's resolver. */
   readonly resolve?: (hostname: string) => Promise<readonly string[]>;
+  /** Bytes that one connection may bring, headers and framing included; unset: as many as the time allows. */
+  readonly wireBytesMax?: number;
 };
 
 const portsAllowedDefault: readonly number[] = [80, 443];
 const connectTimeoutMsMax = 5_000;
 /** Node's own quarter of a second gives up on hosts a continent away. */
 const familyAttemptTimeoutMs = 1_000;
+/** Addresses of one name that are tried: its owner chooses them, and a name with a thousand would make a scanner of us. */
+const addressesTriedMax = 8;
 /** Room for a signed URL that a redirect may lead to. */
 const urlCharsMax = 8_192;
 
@@ -73,7 +76,11 @@ export function createGuardedAgent(options: GuardedConnectOptions): Agent {
         const verdict = checkAddress(target.hostname);
         if (verdict !== 'allowed') return callback(refused(`${target.hostname} is ${verdict}`), null);
       }
-      connect(target, callback);
+      connect(target, (...result) => {
+        const [error, socket] = result;
+        if (error === null && options.wireBytesMax !== undefined) boundSocket(socket, options.wireBytesMax);
+        callback(...result);
+      });
     },
   });
 }
@@ -85,6 +92,8 @@ export function createGuardedAgent(options: GuardedConnectOptions): Agent {
  * @throws {Permanent} `image_address_refused`.
  */
 export function parseGuardedUrl(text: string, { allowPrivate, portsAllowed }: GuardedConnectOptions, base?: URL): URL {
+  // The WHATWG rules drop line breaks and tabs, other parsers do not: what two of them read differently is an attack.
+  if (/\p{Cc}/u.test(text)) throw refused('control characters in the URL');
   const url = text.length <= urlCharsMax ? URL.parse(text, base?.href) : null;
   if (url === null) throw refused('not a URL, or longer than this fetcher takes');
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw refused(`scheme ${url.protocol}`);
@@ -104,7 +113,8 @@ function guardedLookup({ allowPrivate = false, resolve = resolveBySystem }: Guar
         );
         // One bad answer condemns the name: an honest host has no private address beside its public one.
         if (bad !== undefined) return callback(refused(`${hostname} is at ${bad}, ${checkAddress(bad)}`), '');
-        const checked = addresses.map((address) => ({ address, family: isIP(address) }));
+        const tried = addresses.slice(0, addressesTriedMax);
+        const checked = tried.map((address) => ({ address, family: isIP(address) }));
         const [only] = checked;
         if (only === undefined) return callback(new Error(`${hostname} has no address`), '');
         if (all) callback(null, checked);
@@ -113,6 +123,17 @@ function guardedLookup({ allowPrivate = false, resolve = resolveBySystem }: Guar
       (error: Error) => callback(error, ''),
     );
   };
+}
+
+/**
+ * Cuts a connection off at its bound. The HTTP parser gives the body alone to be counted: an endless status line, blank
+ * lines, interim answers or chunk extensions bring a gigabyte a second otherwise, until the deadline.
+ */
+function boundSocket(socket: Socket, wireBytesMax: number): void {
+  socket.on('readable', () => {
+    if (socket.bytesRead <= wireBytesMax) return;
+    socket.destroy(new Permanent('image_too_large', { detail: `more than ${wireBytesMax} bytes on the wire` }));
+  });
 }
 
 /** getaddrinfo has no deadline of its own; the total one covers it, and libuv keeps half its threads free of it. */

@@ -1,8 +1,9 @@
-import type { Agent, Dispatcher } from 'undici';
+import type { Agent } from 'undici';
 import { Permanent, RetryLater } from './errors.ts';
+import { type Answer, type GuardedResponse, type NotModified, parseEtag, readAnswer } from './guarded-answer.ts';
 import { createGuardedAgent, type GuardedConnectOptions, parseGuardedUrl } from './guarded-connect.ts';
-import { parseRetryAfterMs } from './retry-after.ts';
 
+export type { GuardedResponse, NotModified } from './guarded-answer.ts';
 export { checkAddress } from './guarded-connect.ts';
 
 /**
@@ -13,91 +14,94 @@ export { checkAddress } from './guarded-connect.ts';
  * request through the same door. Sizes and times are bounded here. No cookie is kept and no proxy variable obeyed.
  */
 
-export type GuardedFetchOptions = GuardedConnectOptions & {
+export type GuardedFetchOptions = Omit<GuardedConnectOptions, 'wireBytesMax'> & {
   /** Largest body accepted; counted on the stream, so a missing or false content-length changes nothing. */
   readonly bytesMax: number;
   /** How many redirects are followed, by default 3. */
   readonly redirectsMax?: number;
 };
 
-export type GuardedResponse = {
-  readonly bytes: Uint8Array;
-  readonly status: number;
-  /** As sent, or an empty string. A claim by the server, not a fact about the bytes. */
-  readonly contentType: string;
-  readonly etag?: string;
-  /** Where the bytes came from, after redirects. */
-  readonly finalUrl: string;
+export type FetchOptions = {
+  /** Those other than `accept` go to the first origin only, never along a redirect to another one. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
 };
+/** The bytes and their `etag`, or that nothing has changed since the `etag` that was sent. */
+export type Fetched = GuardedResponse | NotModified;
 
 export type GuardedFetch = {
   /**
-   * GETs a URL. `headers` other than `accept` go to the first origin only, never along a redirect to another one.
+   * GETs a URL; with an `etag` only if it has changed since (`If-None-Match`). A tag belongs to one URL: it is sent to
+   * the one asked for alone, and an answer that came by redirects has none.
    *
    * @throws {Permanent} `image_address_refused` (URL, port or address), `image_too_large` (over `bytesMax`),
-   *   `image_unreachable` (4xx, too many redirects, a content encoding).
+   *   `image_unreachable` (4xx, too many redirects, a content encoding, a 304 that was not asked for).
    * @throws {RetryLater} `image_unreachable` (time-out, DNS, network, 408, 429 with its `retryAfterMs`, 5xx).
    */
-  readonly fetch: (
-    url: string,
-    options?: { readonly headers?: Readonly<Record<string, string>>; readonly signal?: AbortSignal },
-  ) => Promise<GuardedResponse>;
+  readonly fetch: {
+    (url: string, options?: FetchOptions): Promise<GuardedResponse>;
+    (url: string, options: FetchOptions & { readonly etag: string | undefined }): Promise<Fetched>;
+  };
   /** Waits for requests in flight, at most `timeoutMs`. */
   readonly close: () => Promise<void>;
 };
 
 const redirectsMaxDefault = 3;
-const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-
-/** Some S3-compatible stores replay `aws-chunked`, the framing of the upload, on a body that is plain. */
-const plainEncodings: ReadonlySet<string> = new Set(['', 'identity', 'aws-chunked']);
+/** Framing may be as much as the body itself (chunks of six bytes), and headers are 16 KiB at most. */
+const wireBytesFor = (bytesMax: number) => 2 * bytesMax + 65_536;
 
 export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
-  const agent = createGuardedAgent(options);
+  const agent = createGuardedAgent({ ...options, wireBytesMax: wireBytesFor(options.bytesMax) });
 
-  return {
-    fetch: async (url, { headers = {}, signal } = {}) => {
-      const deadline = AbortSignal.timeout(options.timeoutMs);
-      const either = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
-      const first = parseGuardedUrl(url, options);
-      let current = first;
-      for (let redirects = 0; ; redirects += 1) {
-        const sent = current.origin === first.origin ? headers : onlyAccept(headers);
-        const step = await getOnce(agent, current, sent, either, options);
-        if ('bytes' in step) return step;
-        if (redirects >= (options.redirectsMax ?? redirectsMaxDefault)) {
-          throw new Permanent('image_unreachable', { detail: `more than ${redirects} redirects` });
-        }
-        current = parseGuardedUrl(step.location, options, current);
+  async function guardedFetch(url: string, options?: FetchOptions): Promise<GuardedResponse>;
+  async function guardedFetch(url: string, options: FetchOptions & { etag: string | undefined }): Promise<Fetched>;
+  async function guardedFetch(
+    url: string,
+    { headers = {}, signal, etag }: FetchOptions & { etag?: string | undefined } = {},
+  ): Promise<Fetched> {
+    const deadline = AbortSignal.timeout(options.timeoutMs);
+    const either = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
+    const first = parseGuardedUrl(url, options);
+    let asked: Asked = { url: first, headers, etag: parseEtag(etag), signal: either };
+    for (let redirects = 0; ; redirects += 1) {
+      const answer = await getOnce(agent, asked, options);
+      if (!('location' in answer)) return redirects === 0 ? answer : withoutEtag(answer);
+      if (redirects >= (options.redirectsMax ?? redirectsMaxDefault)) {
+        throw new Permanent('image_unreachable', { detail: `more than ${redirects} redirects` });
       }
-    },
-    close: () => agent.close(),
-  };
+      const next = parseGuardedUrl(answer.location, options, asked.url);
+      const sent = next.origin === first.origin ? headers : onlyAccept(headers);
+      asked = { url: next, headers: sent, etag: undefined, signal: either };
+    }
+  }
+
+  return { fetch: guardedFetch, close: () => agent.close() };
 }
 
-type Step = GuardedResponse | { readonly location: string };
+type Asked = {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly etag: string | undefined;
+  readonly signal: AbortSignal;
+};
 
-async function getOnce(
-  agent: Agent,
-  url: URL,
-  headers: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-  options: GuardedFetchOptions,
-): Promise<Step> {
+async function getOnce(agent: Agent, asked: Asked, options: GuardedFetchOptions): Promise<Answer> {
+  const { url, headers, etag, signal } = asked;
   try {
     const response = await agent.request({
       origin: url.origin,
       path: url.pathname + url.search,
       method: 'GET',
-      headers: { accept: '*/*', ...ownHeaders(headers) },
+      headers: { accept: '*/*', ...ownHeaders(headers), ...(etag === undefined ? {} : { 'if-none-match': etag }) },
       signal,
       headersTimeout: options.timeoutMs,
       bodyTimeout: options.timeoutMs,
     });
     try {
-      return await readResponse(response, url, options.bytesMax);
+      return await readAnswer(response, { url, etag, bytesMax: options.bytesMax });
     } finally {
-      discard(response.body);
+      // Ends the connection of a body that nobody reads on; the error that this raises on the stream is expected.
+      response.body.on('error', () => {}).destroy();
     }
   } catch (error) {
     throw asFailure(error);
@@ -122,48 +126,10 @@ function onlyAccept(headers: Readonly<Record<string, string>>): Record<string, s
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() === 'accept'));
 }
 
-async function readResponse(response: Dispatcher.ResponseData, url: URL, bytesMax: number): Promise<Step> {
-  const { statusCode: status, headers } = response;
-  if (redirectStatuses.has(status) && typeof headers['location'] === 'string') return { location: headers['location'] };
-  if (status < 200 || status > 299) throw statusFailure(status, parseRetryAfterMs(headers['retry-after']));
-  const encoding = String(headers['content-encoding'] ?? '')
-    .trim()
-    .toLowerCase();
-  if (!plainEncodings.has(encoding)) throw new Permanent('image_unreachable', { detail: 'an encoded answer' });
-  if (Number(headers['content-length'] ?? 0) > bytesMax) throw new Permanent('image_too_large');
-
-  const etag = headers['etag'];
-  return {
-    bytes: await readBody(response.body, bytesMax),
-    status,
-    contentType: String(headers['content-type'] ?? ''),
-    finalUrl: url.href,
-    ...(typeof etag === 'string' ? { etag } : {}),
-  };
-}
-
-async function readBody(body: Dispatcher.ResponseData['body'], bytesMax: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    bytes += chunk.byteLength;
-    if (bytes > bytesMax) throw new Permanent('image_too_large', { detail: `more than ${bytesMax} bytes` });
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, bytes);
-}
-
-/** Ends the connection of a body that nobody reads on; the error that this raises on the stream is expected. */
-function discard(body: Dispatcher.ResponseData['body']): void {
-  body.on('error', () => {}).destroy();
-}
-
-function statusFailure(status: number, retryAfterMs: number | undefined): Permanent | RetryLater {
-  const mayPass = status === 408 || status === 429 || status >= 500;
-  const detail = `the image server answered ${status}`;
-  return mayPass
-    ? new RetryLater('image_unreachable', { detail, retryAfterMs })
-    : new Permanent('image_unreachable', { detail });
+function withoutEtag(answer: Fetched): Fetched {
+  if (answer.notModified) return answer;
+  const { etag: _, ...rest } = answer;
+  return rest;
 }
 
 function asFailure(error: unknown): Permanent | RetryLater {

@@ -2,13 +2,16 @@
  * The HTTP edge that all services share: one error shape, a request id, health, readiness, metrics, bounds.
  * `/healthz` says that the process lives; `/readyz` that it can work: its checks answer and it is not stopping.
  */
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type FastifyInstance, type FastifyReply, fastify, LogController } from 'fastify';
-import { collectDefaultMetrics, Gauge, register } from 'prom-client';
+import { hasBearer } from './bearer.ts';
 import { BrokerUnavailable } from './broker.ts';
+import { JobErased } from './envelope.ts';
 import { type ErrorCode, errorCatalogue } from './errors.ts';
 import { publicError } from './job-view.ts';
 import type { Log } from './log.ts';
+import { collectProcessMetrics, type MetricsAccess, readMetrics } from './metrics.ts';
 
 export type HttpServer = FastifyInstance;
 
@@ -24,14 +27,23 @@ export type HttpEdge = {
   close(): Promise<void>;
 };
 
+/** A client that sends a byte now and then holds a connection for no longer than this, and the time between two looks. */
+type Patience = { readonly headersMs: number; readonly requestMs: number; readonly lookEveryMs: number };
+
 export type HttpOptions = {
   readonly log: Log;
   readonly bodyBytesMax?: number;
+  /** How slowly a request may come; shorter ones are for tests. */
+  readonly patience?: Patience;
   /**
    * How long requests are still taken after `stopping`, each answered with `connection: close`: by then callers have
    * left the connections that they keep, and none is closed under a request that is on its way. 0 unless told.
    */
   readonly drainMs?: number;
+  /** How many proxies in front of the process add to `X-Forwarded-For`; with 0, the default, nobody is believed. */
+  readonly trustProxyHops?: number;
+  /** Everybody unless told. */
+  readonly metrics?: MetricsAccess;
 };
 
 /** An answer that is an error of the catalogue; `field` names the part of the request that is wrong. */
@@ -59,6 +71,8 @@ export class HttpError extends Error {
   }
 }
 
+const patienceDefault: Patience = { headersMs: 10_000, requestMs: 30_000, lookEveryMs: 2_000 };
+const headerBytesMax = 16 * 1024;
 const checkTimeoutMs = 2_500;
 const brokerRetryAfterS = 2;
 const closeIdleEveryMs = 100;
@@ -69,24 +83,38 @@ export function createHttp(options: HttpOptions): HttpEdge {
   const optional: Checks[] = [];
   let stopping = false;
   let closed: Promise<void> | undefined;
+  const patience = options.patience ?? patienceDefault;
   const app = fastify({
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyBytesMax ?? 64 * 1024,
-    requestTimeout: 30_000,
+    requestTimeout: patience.requestMs,
     connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,
+    http: {
+      headersTimeout: patience.headersMs,
+      connectionsCheckingInterval: patience.lookEveryMs,
+      maxHeaderSize: headerBytesMax,
+    },
+    clientErrorHandler: answerBrokenRequest,
     // While closing, requests on open connections are still answered: a rolling restart shows no caller an error.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     // A service opens inside a plugin, and waits there for its broker as long as its configuration says.
     pluginTimeout: 0,
+    trustProxy: (_address, hop) => hop < (options.trustProxyHops ?? 0),
+    // A path that the router itself refuses (a broken escape, a parameter too long) is no route of ours.
+    frameworkErrors: (error, request, reply) =>
+      void sendError(reply as FastifyReply, new HttpError('not_found', { cause: error }), request.id, options.log),
     genReqId: () => crypto.randomUUID(),
     routerOptions: { maxParamLength: 200 },
   }) as unknown as HttpServer;
 
   app.addHook('onSend', async (_request, reply) => {
     if (stopping) reply.header('connection', 'close');
+    // No browser is to guess what an answer is, or to keep it.
+    reply.header('x-content-type-options', 'nosniff');
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
   app.setErrorHandler((error, request, reply) => sendError(reply, toHttpError(error), request.id, options.log, error));
   app.setNotFoundHandler((request, reply) => sendError(reply, new HttpError('not_found'), request.id, options.log));
@@ -98,8 +126,16 @@ export function createHttp(options: HttpOptions): HttpEdge {
     const status = stopping ? 'stopping' : ready ? 'ready' : 'not_ready';
     return reply.code(ready ? 200 : 503).send({ status, checks: { ...shown, ...needed } });
   });
-  app.get('/metrics', async (_request, reply) => reply.type(register.contentType).send(await register.metrics()));
-  if (register.getSingleMetric('process_cpu_seconds_total') === undefined) collectDefaultMetrics();
+  app.get('/metrics', async (request, reply) => {
+    const { metrics = 'everybody' } = options;
+    if (metrics === 'nobody') throw new HttpError('not_found');
+    if (metrics !== 'everybody' && !hasBearer(request.headers.authorization, metrics.token)) {
+      throw new HttpError('unauthorized');
+    }
+    const { type, text } = await readMetrics();
+    return reply.type(type).send(text);
+  });
+  collectProcessMetrics();
 
   return {
     app,
@@ -120,17 +156,6 @@ export function createHttp(options: HttpOptions): HttpEdge {
     const idle = setInterval(() => app.server.closeIdleConnections(), closeIdleEveryMs);
     await app.close().finally(() => clearInterval(idle));
   }
-}
-
-/** A number in `/metrics` that is looked up when it is asked for. */
-export function createGauge(name: string, help: string, read: () => number): void {
-  new Gauge({
-    name,
-    help,
-    collect() {
-      this.set(read());
-    },
-  });
 }
 
 /** Listens on every address, IPv6 and IPv4, and says on which port. */
@@ -161,6 +186,7 @@ async function runChecks(groups: readonly Checks[]): Promise<Record<string, 'ok'
 
 function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
+  if (error instanceof JobErased) return new HttpError('job_not_found', { cause: error });
   if (error instanceof BrokerUnavailable) {
     return new HttpError(error.full ? 'overloaded' : 'unavailable', { retryAfterS: brokerRetryAfterS, cause: error });
   }
@@ -176,10 +202,29 @@ function toHttpError(error: unknown): HttpError {
   return new HttpError('internal', { cause: error });
 }
 
+/** What is no HTTP request, or comes too slowly: answered in the same shape, and the connection is closed. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = brokenRequestStatus[error.code ?? ''] ?? '400 Bad Request';
+  const body = JSON.stringify({ detail: publicError('bad_request'), request_id: crypto.randomUUID() });
+  const head = [`HTTP/1.1 ${status}`, 'content-type: application/json; charset=utf-8', 'connection: close'];
+  socket.end(`${[...head, `content-length: ${Buffer.byteLength(body)}`].join('\r\n')}\r\n\r\n${body}`);
+}
+
+const brokenRequestStatus: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
 function sendError(reply: FastifyReply, error: HttpError, requestId: string, log: Log, cause?: unknown): FastifyReply {
   if (error.status >= 500)
     log.error({ error: cause ?? error, request_id: requestId, code: error.code }, 'a request failed');
   if (error.retryAfterS !== undefined) reply.header('retry-after', String(error.retryAfterS));
+  // RFC 9110 section 15.5.2: a 401 names what it wants.
+  if (error.status === 401) reply.header('www-authenticate', 'Bearer');
   const detail = { ...publicError(error.code), message: error.message, ...(error.field ? { field: error.field } : {}) };
   return reply.code(error.status).send({ detail, request_id: requestId });
 }

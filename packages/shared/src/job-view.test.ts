@@ -79,6 +79,11 @@ describe('the fold of a job’s events', () => {
     expect(view && isOver(view)).toBe(true);
   });
 
+  it('says nothing of a job that is erased, whatever else is seen of it', () => {
+    expect(foldJob(way('erased'))).toBeUndefined();
+    expect(foldJob(way('received', 'detected', 'rendered', 'notified', 'erased', 'callback'))).toBeUndefined();
+  });
+
   it('counts only the newest run of a replayed job', () => {
     const again = { ...at('rendering', 9), run: 2 } as StoredEvent;
     expect(foldJob([...way('received', 'detected', 'failed'), again])).toMatchObject({

@@ -28,10 +28,10 @@ export type JobView = {
   readonly updated_at: string;
 };
 
-/** Folds a job's events, in any order, into its view; undefined without its `received` event. */
+/** Folds a job's events, in any order, into its view; undefined without its `received` event, and where it is erased. */
 export function foldJob(all: readonly StoredEvent[]): JobView | undefined {
   const received = all.find((event) => isKind(event, 'received'));
-  if (received === undefined) return undefined;
+  if (received === undefined || all.some((event) => isKind(event, 'erased'))) return undefined;
   const run = Math.max(...all.map((event) => event.run));
   const current = all.filter((event) => event.run === run || event === received).sort(byRankThenSeq);
   const last = <K extends StoredEvent['kind']>(...kinds: readonly K[]) =>

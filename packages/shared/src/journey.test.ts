@@ -34,7 +34,7 @@ describe('the contract', () => {
     }
     const published = new Set<string>(Object.values(steps).flatMap((step) => [...step.publishes]));
     const outside = eventKinds.filter((kind) => !published.has(kind));
-    expect(outside).toEqual(['received', 'answered', 'callback', 'cancelled']);
+    expect(outside).toEqual(['received', 'answered', 'callback', 'cancelled', 'erased']);
   });
 
   it('bounds every step: attempts, time, silence, waits and messages out', () => {

@@ -4,7 +4,7 @@
  * `docs/journey.md` derive from these two records; nothing else names a subject.
  *
  *     received ─▶ verdict ─▶ translated ─▶ render ─▶ outcome ─▶ delivery          (subjects: jobs.v1.<subject>.<jobId>)
- *                 answered                 claimed   rendered   attempted         (events that exclude one another
+ *     erased      answered                 claimed   rendered   attempted         (events that exclude one another
  *                 detected                 released  failed     notified           share a subject, so the server
  *                 rejected                 rendering cancelled  undeliverable      decides which one happened)
  *                                     callback ─┘
@@ -15,9 +15,11 @@ import { type ErrorCode, isErrorCode } from './errors.ts';
 export const textLengthMax = 5_000;
 export const urlLengthMax = 2_048;
 export const metadataBytesMax = 4_096;
+export const callerNameMax = 32;
 
 const url = z.string().min(1).max(urlLengthMax);
 const time = z.iso.datetime();
+const photoIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 const pid = z.string().min(1).max(200);
 const code = z.string().refine((value): value is ErrorCode => isErrorCode(value), 'not a code of the catalogue');
 const box = z.object({ x: z.number(), y: z.number(), width: z.number(), height: z.number() });
@@ -61,6 +63,8 @@ export const events = {
     data: z.object({
       text: z.string().min(1).max(textLengthMax),
       image_url: url,
+      /** The photo in the photos' bucket, where it was uploaded; `image_url` is its address for the vendor then. */
+      image_id: z.string().regex(photoIdPattern).optional(),
       source_language: z.string().optional(),
       target_language: z.string(),
       metadata: z.record(z.string(), z.unknown()).optional(),
@@ -68,6 +72,8 @@ export const events = {
       request_id: z.string(),
       /** SHA-256 of the request's content, so that a reused Idempotency-Key with another body is seen. */
       request_sha256: z.string(),
+      /** The caller whose job it is, by name, and who alone sees it; absent where no key was asked for. */
+      owner: z.string().max(callerNameMax).optional(),
       /** By when the job has an outcome, whatever happens. */
       deadline_at: time,
     }),
@@ -230,6 +236,15 @@ export const events = {
       response_status: z.number().optional(),
     }),
   }),
+  erased: event({
+    subject: 'received',
+    owner: 'gateway',
+    after: ['rendered', 'failed', 'cancelled', 'attempted', 'notified', 'undeliverable'],
+    rank: 80,
+    means:
+      'All that was stored of the job is deleted. This event, which holds nothing of it, stands where its request stood, so that no repeat, replay or late event brings it back.',
+    data: z.object({ owner: z.string().max(callerNameMax).optional() }),
+  }),
 } as const;
 
 export type EventKind = keyof typeof events;
@@ -238,6 +253,8 @@ export const eventKinds = Object.keys(events) as readonly EventKind[];
 
 /** The subjects a job's state can be read from, each by its last message. */
 export const stateSubjects = ['received', 'verdict', 'translated', 'render', 'outcome', 'delivery'] as const;
+/** All of a job's subjects. */
+export const allSubjects = [...stateSubjects, 'callback'] as const satisfies readonly Subject[];
 
 /** What consumes: one durable pull consumer each. */
 export type Step = {

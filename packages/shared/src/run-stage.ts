@@ -9,10 +9,11 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Broker, Delivery } from './broker.ts';
 import { giveUpJob } from './end-job.ts';
-import { parseEvent, type StoredEvent, UnreadableEvent } from './envelope.ts';
+import { contentOf, parseEvent, type StoredEvent, UnreadableEvent } from './envelope.ts';
 import { type ErrorCode, RetryLater } from './errors.ts';
 import { type Step, type StepName, steps } from './journey.ts';
-import type { Log } from './log.ts';
+import { type Log, shownError } from './log.ts';
+import { hideIn } from './redact.ts';
 import { type Handled, settle } from './settle.ts';
 
 export type StageContext = {
@@ -86,17 +87,19 @@ export async function runStage(
       (error: unknown) => ({ error }),
     );
     const chosen = settle(step, delivery.deliveries, result);
-    const error = 'error' in result ? result.error : undefined;
+    const thrown = 'error' in result ? result.error : undefined;
+    const error = thrown === undefined ? undefined : hideIn(shownError(thrown), contentOf(event));
     const facts = { job_id: event.job_id, kind: event.kind, deliveries: delivery.deliveries };
     if (chosen.do === 'fail') {
       log.error({ ...facts, code: chosen.code, why: chosen.why, error }, 'the step failed for good');
-      await stage.fail(event, { code: chosen.code, why: chosen.why, error }, context);
+      await stage.fail(event, { code: chosen.code, why: chosen.why, error: thrown }, context);
       delivery.ack();
     } else if (chosen.do === 'nak') {
       if (error !== undefined) log.warn({ ...facts, delay_ms: chosen.delayMs, error }, 'the step will be tried again');
       delivery.nak(chosen.delayMs);
     } else {
-      log.info({ ...facts, took_ms: Math.round(performance.now() - started) }, 'done');
+      const took_ms = Math.round(performance.now() - started);
+      log.info({ ...facts, took_ms }, error === undefined ? 'done' : 'nothing to do: the job is erased');
       delivery.ack();
     }
   }

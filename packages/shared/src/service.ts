@@ -11,6 +11,8 @@ import { createShutdown, type Shutdown } from './shutdown.ts';
 export type ServiceDefinition<S extends Shape> = {
   readonly name: Service;
   readonly config: S & typeof commonConfig;
+  /** Whether strangers reach it: then its `/metrics` is closed to whoever has no token. */
+  readonly isPublic?: boolean;
   /** How long requests are still taken once it stops (`HttpOptions.drainMs`). */
   readonly drainMs?: number;
   /** Opens everything, in order; what it adds to `shutdown` is closed in the reverse order, `http` included. */
@@ -46,10 +48,16 @@ export async function runTogether(name: string, services: readonly AnyService[])
   const read = services.map((service) => ({ service, config: readConfig(service.config) }));
   const last = read.at(-1);
   if (last === undefined) throw new Error('there is no service to run');
-  const { LOG_LEVEL, PORT } = last.config as ConfigOf<typeof commonConfig>;
+  const { LOG_LEVEL, PORT, SANDBOX, METRICS_TOKEN, TRUST_PROXY_HOPS } = last.config as ConfigOf<typeof commonConfig>;
   const log = createLog(name, LOG_LEVEL);
   const shutdown = createShutdown(log);
-  const http = createHttp({ log, drainMs: Math.max(...services.map((service) => service.drainMs ?? 0)) });
+  const isClosed = !SANDBOX && services.some((service) => service.isPublic);
+  const http = createHttp({
+    log,
+    drainMs: Math.max(...services.map((service) => service.drainMs ?? 0)),
+    trustProxyHops: TRUST_PROXY_HOPS,
+    metrics: METRICS_TOKEN === undefined ? (isClosed ? 'nobody' : 'everybody') : { token: METRICS_TOKEN },
+  });
   for (const { service, config } of read) {
     const ownLog = service.name === name ? log : createLog(service.name, LOG_LEVEL);
     ownLog.info({ config: maskConfig(service.config, config) }, 'starting');

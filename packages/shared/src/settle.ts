@@ -1,4 +1,5 @@
 /** Exactly one settlement for each delivery, chosen by one pure function. */
+import { JobErased } from './envelope.ts';
 import { type ErrorCode, Permanent, RetryLater } from './errors.ts';
 import type { Step } from './journey.ts';
 
@@ -25,6 +26,7 @@ export function settle(
   result: { readonly handled: Handled } | { readonly error: unknown },
 ): Settlement {
   if ('handled' in result && result.handled === undefined) return { do: 'ack' };
+  if ('error' in result && result.error instanceof JobErased) return { do: 'ack' };
   if ('error' in result && result.error instanceof Permanent) {
     return { do: 'fail', code: result.error.code, why: 'permanent' };
   }

@@ -83,4 +83,11 @@ export const examples: { readonly [Kind in EventKind]: JobEvent<Kind> } = {
   ),
   notified: createEvent('notified', jobId, { attempt: 2, response_status: 200 }, options),
   undeliverable: createEvent('undeliverable', jobId, { attempt: 3, reason: 'timeout' }, options),
+  erased: createEvent('erased', jobId, {}, options),
+};
+
+/** Events with fields that came later and may be missing, by the name of their golden file. */
+export const laterExamples: Readonly<Record<string, JobEvent>> = {
+  'received-owned': { ...examples.received, data: { ...examples.received.data, owner: 'backend' } },
+  'erased-owned': { ...examples.erased, data: { owner: 'backend' } },
 };

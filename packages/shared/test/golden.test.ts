@@ -4,32 +4,37 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { encodeEvent, eventKinds, parseEvent } from '../src/index.ts';
-import { examples } from './examples.ts';
+import { encodeEvent, eventKinds, type JobEvent, parseEvent } from '../src/index.ts';
+import { examples, laterExamples } from './examples.ts';
 
 const folder = new URL('./golden/', import.meta.url);
-const goldenOf = (kind: string) => new URL(`${kind}.json`, folder);
+const goldenOf = (name: string) => new URL(`${name}.json`, folder);
+const all = Object.entries({ ...examples, ...laterExamples });
 
-// GOLDEN=write makes the files of kinds that have none; it never overwrites one.
+// GOLDEN=write makes the files of events that have none; it never overwrites one.
 if (process.env['GOLDEN'] === 'write') {
   const there = readdirSync(folder);
-  for (const kind of eventKinds.filter((kind) => !there.includes(`${kind}.json`))) {
-    writeFileSync(goldenOf(kind), `${JSON.stringify(JSON.parse(textOf(kind)), undefined, 2)}\n`);
+  for (const [name, event] of all.filter(([name]) => !there.includes(`${name}.json`))) {
+    writeFileSync(goldenOf(name), `${JSON.stringify(JSON.parse(textOf(event)), undefined, 2)}\n`);
   }
 }
 
-describe.each(eventKinds)('the event %s', (kind) => {
+it('every kind of event has its golden file', () => {
+  expect(readdirSync(folder)).toEqual(expect.arrayContaining(eventKinds.map((kind) => `${kind}.json`)));
+});
+
+describe.each(all)('the event %s', (name, event) => {
   it('is written as it always was', () => {
-    expect(JSON.parse(textOf(kind))).toEqual(JSON.parse(readFileSync(goldenOf(kind), 'utf8')));
+    expect(JSON.parse(textOf(event))).toEqual(JSON.parse(readFileSync(goldenOf(name), 'utf8')));
   });
 
   it('is read as it always was, with keys of a newer sender ignored', () => {
-    const golden = JSON.parse(readFileSync(goldenOf(kind), 'utf8'));
+    const golden = JSON.parse(readFileSync(goldenOf(name), 'utf8'));
     const newer = { ...golden, added: 1, data: { ...golden.data, added: { deeply: true } } };
-    expect(parseEvent(Buffer.from(JSON.stringify(newer)))).toEqual(examples[kind]);
+    expect(parseEvent(Buffer.from(JSON.stringify(newer)))).toEqual(event);
   });
 });
 
-function textOf(kind: (typeof eventKinds)[number]): string {
-  return new TextDecoder().decode(encodeEvent(examples[kind]));
+function textOf(event: JobEvent): string {
+  return new TextDecoder().decode(encodeEvent(event));
 }

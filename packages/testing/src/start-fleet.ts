@@ -1,7 +1,7 @@
 /** Several replicas of every service, behind balancers, as a platform would run them; each can be killed alone. */
 import { freePort, startTcpProxy } from '@pet-roast/sandbox';
 import { type RunningService, spawnService } from './spawn-service.ts';
-import { type ServiceName, sandboxCallbackSecret, serviceNames } from './start-system.ts';
+import { type ServiceName, sandboxCallbackSecret, sandboxPhotoSecret, serviceNames } from './start-system.ts';
 
 export type Replica = {
   readonly name: ServiceName;
@@ -50,6 +50,8 @@ export async function startFleet(options: {
     NOTIFIER_URL: await balanced('notifier'),
     BRIDGE_PUBLIC_URL: await balanced('revid-bridge'),
     CALLBACK_SECRET: sandboxCallbackSecret,
+    GATEWAY_PUBLIC_URL: gatewayUrl,
+    PHOTO_URL_SECRET: sandboxPhotoSecret,
     ...options.env,
   };
   const replicas = serviceNames.flatMap((name) =>

@@ -44,6 +44,7 @@ const readyTimeoutMs = 60_000;
 const restartAfterMs = 500;
 /** Long enough for a HMAC, and nobody's secret. */
 export const sandboxCallbackSecret = 'sandbox-callback-secret-0123456789';
+export const sandboxPhotoSecret = 'sandbox-photo-url-secret-0123456789';
 
 /** Starts all services and waits until each is ready. Throws, with nothing left running, when one is not. */
 export async function startSystem(options: SystemOptions): Promise<System> {
@@ -57,6 +58,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     NOTIFIER_URL: urlOf('notifier'),
     BRIDGE_PUBLIC_URL: urlOf('revid-bridge'),
     CALLBACK_SECRET: sandboxCallbackSecret,
+    GATEWAY_PUBLIC_URL: urlOf('gateway'),
+    PHOTO_URL_SECRET: sandboxPhotoSecret,
     ...options.env,
   };
   const running = new Map<ServiceName, RunningService>();

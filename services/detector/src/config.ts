@@ -1,5 +1,5 @@
 /** The detector's environment. */
-import { commonConfig, whole } from '@pet-roast/shared';
+import { commonConfig, pemFile, redisUrl, secret, whole } from '@pet-roast/shared';
 import { z } from 'zod';
 
 export const configSchema = {
@@ -41,4 +41,16 @@ export const configSchema = {
     .default(8_000)
     .describe('Time for one decoding of the photo; it has up to two'),
   IMAGE_FETCH_TIMEOUT_MS: whole(100, 15_000).default(8_000).describe('Time for one download of the photo'),
+  REDIS_URL: secret(redisUrl().optional()).describe(
+    'Redis, for what was seen in which photo: `redis://:PASSWORD@HOST:PORT`; unset: every photo is looked at',
+  ),
+  REDIS_TLS_CA_FILE: pemFile('certificate')
+    .optional()
+    .describe('PEM file of the authority that signed Redis’ certificate; unset: those that Node.js trusts'),
+  DETECT_CACHE_TTL_MS: whole(1_000, 30 * 86_400_000)
+    .default(86_400_000)
+    .describe('How long it is remembered what was seen in a photo'),
+  DETECT_CACHE_ENTRIES_MAX: whole(1, 10_000_000)
+    .default(100_000)
+    .describe('Photos and addresses that are remembered, about 1 kB of Redis’ memory each'),
 };

@@ -1,12 +1,12 @@
 /** The detector as one function: a photo's bytes to the pets in it. Composes decoding, inference and decision. */
-import { copyImage, type ImageBounds, type ImageCopy, limitSharp, prepareImage } from './adapters/sharp-image.ts';
+import { type DecoderOptions, type ImageCopy, openDecoder } from './adapters/decoder.ts';
 import { scoreMinDefault, type Verdict } from './core/decide.ts';
 import type { PhotoBox } from './core/letterbox.ts';
 import { firstVerdict, nextStep, type PhotoSize, type Seen, type View } from './core/looks.ts';
 import { type Eye, type ModelChoice, openEye } from './eye.ts';
 
 export type DetectorOptions = ModelChoice &
-  ImageBounds & {
+  DecoderOptions & {
     /** The model of the further looks; without one the first look decides alone. */
     readonly second?: ModelChoice | undefined;
     readonly scoreMin?: number;
@@ -32,33 +32,32 @@ export type Detector = {
 };
 
 /**
- * Opens the models and gives a detector. Sets sharp's process-wide limits (`limitSharp`).
+ * Opens the models and the decoder, and gives a detector.
  *
- * `detect` throws Permanent `image_not_an_image` or `image_too_large`; no animal is an empty `pets`, never an error.
- * @throws Error when a file does not fit its manifest entry.
+ * `detect` throws what `Decoder.prepare` does; no animal is an empty `pets`, never an error.
+ * @throws Error when a file does not fit its manifest entry, or no decoding process can be started.
  */
 export async function createDetector(options: DetectorOptions): Promise<Detector> {
   const { scoreMin = scoreMinDefault, threads = 1 } = options;
-  limitSharp(threads);
   const first = await openEye(options, threads);
   const second = options.second && (await openEye(options.second, threads));
+  const decoder = await openDecoder(options);
   const names = [first.name, ...(second ? [second.name] : [])];
 
   return {
     model: names.join('+'),
     close: async () => {
+      decoder.close();
       await first.close();
       await second?.close();
     },
     detect: async (bytes) => {
       const clock = stopwatch();
-      const image = await clock.time('decode', prepareImage(bytes, options.entry, options));
+      const image = await clock.time('decode', decoder.prepare(bytes, options.entry));
       const photo = { width: image.width, height: image.height };
       const view = await clock.time('inference', first.look(image, photo));
       const result = second
-        ? await lookAgain({ first, second }, { first: view, closer: [] }, photo, scoreMin, clock, () =>
-            copyImage(bytes, options),
-          )
+        ? await lookAgain({ first, second }, view, photo, scoreMin, clock, decoder.copy(bytes, photo))
         : { verdict: firstVerdict(view, photo, scoreMin), looks: 1 };
       return {
         ...result.verdict,
@@ -75,19 +74,17 @@ export async function createDetector(options: DetectorOptions): Promise<Detector
 /** Takes the looks that the decision asks for, one by one; the photo is decoded once more, if any is needed. */
 async function lookAgain(
   eyes: { readonly first: Eye; readonly second: Eye },
-  start: Seen,
+  first: View,
   photo: PhotoSize,
   scoreMin: number,
   clock: Stopwatch,
-  copy: () => Promise<ImageCopy>,
+  copy: ImageCopy,
 ): Promise<{ readonly verdict: Verdict; readonly looks: number }> {
-  let seen = start;
+  let seen: Seen = { first, closer: [] };
   let looks = 1;
-  let copied: ImageCopy | undefined;
   const look = async (eye: Eye, part?: PhotoBox): Promise<View> => {
     looks += 1;
-    copied ??= await clock.time('decode', copy());
-    const picture = await clock.time('decode', copied.prepare(eye.entry, part));
+    const picture = await clock.time('decode', copy.prepare(eye.entry, part));
     return await clock.time('inference', eye.look(picture, photo, part));
   };
   for (;;) {

@@ -8,12 +8,16 @@ import {
   openBroker,
   runService,
   runStages,
+  type Shutdown,
 } from '@pet-roast/shared';
+import { openRedisEntries } from './adapters/redis-entries.ts';
 import { configSchema } from './config.ts';
 import { createDetector, type Detector } from './detect.ts';
 import { ModelUnavailable } from './model-file.ts';
 import { resolveModels } from './models.ts';
+import { readUpload } from './read-upload.ts';
 import { receivedToDetected } from './received-to-detected.ts';
+import { createVerdictCache, type VerdictCache } from './verdict-cache.ts';
 
 export const detector = defineService({
   name: 'detector',
@@ -35,14 +39,31 @@ export const detector = defineService({
 
     const stage = receivedToDetected({
       broker,
-      fetchImage: async (url, signal) => (await images.fetch(url, { signal })).bytes,
+      fetchImage: images.fetch,
+      readUpload: (id) => readUpload(broker, id, config.IMAGE_BYTES_MAX),
       look: eyes?.detect,
+      cache: eyes && openCache(config, eyes.model, log, shutdown),
     });
     const running = await runStages([stage], { broker, log, slots: config.STAGE_SLOTS });
     shutdown.add('stages', running.stop);
     shutdown.add('readiness', http.stopping);
   },
 });
+
+/** Without REDIS_URL there is none. */
+function openCache(
+  config: ConfigOf<typeof configSchema>,
+  model: string,
+  log: Log,
+  shutdown: Shutdown,
+): VerdictCache | undefined {
+  const { REDIS_URL: url, REDIS_TLS_CA_FILE: caFile, DETECT_SCORE_MIN: scoreMin } = config;
+  if (url === undefined) return undefined;
+  const [ttlMs, entriesMax] = [config.DETECT_CACHE_TTL_MS, config.DETECT_CACHE_ENTRIES_MAX];
+  const entries = openRedisEntries({ url, caFile, ttlMs, entriesMax, log });
+  shutdown.add('cache', entries.close);
+  return createVerdictCache(entries, { model, scoreMin });
+}
 
 /** How long a start waits for the second model's download; without it the first look decides alone. */
 const secondModelTimeoutMs = 15_000;
@@ -62,6 +83,7 @@ async function openDetector(config: ConfigOf<typeof configSchema>, log: Log): Pr
       pixelsMax: config.IMAGE_PIXELS_MAX,
       wholePixelsMax: config.IMAGE_WHOLE_PIXELS_MAX,
       decodeTimeoutMs: config.IMAGE_DECODE_TIMEOUT_MS,
+      onDecoderDied: (how) => log.warn({ how }, 'the decoder died; what it had in hand is decoded again'),
     });
   } catch (error) {
     if (config.SANDBOX && error instanceof ModelUnavailable) {

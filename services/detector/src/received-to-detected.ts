@@ -13,27 +13,13 @@ import {
   type Failure,
   isKind,
   Permanent,
-  type Pet,
   publishDeadLetter,
   type Stage,
   type StoredEvent,
 } from '@pet-roast/shared';
+import { type SeeDeps, seePhoto } from './see-photo.ts';
 
-/** What was seen in a photo. */
-export type Sighting = {
-  readonly pets: readonly Pet[];
-  readonly best_score: number;
-  readonly width: number;
-  readonly height: number;
-  readonly model: string;
-};
-
-export type DetectDeps = {
-  readonly broker: Broker;
-  readonly fetchImage: (url: string, signal: AbortSignal) => Promise<Uint8Array>;
-  /** Looks at a photo; absent where there is no model, in the sandbox alone. */
-  readonly look: ((bytes: Uint8Array) => Promise<Sighting>) | undefined;
-};
+export type DetectDeps = SeeDeps & { readonly broker: Broker };
 
 type Verdict =
   | { readonly kind: 'detected'; readonly data: Omit<VerdictData<'detected'>, 'late'> }
@@ -61,13 +47,13 @@ export function receivedToDetected(deps: DetectDeps): Stage {
   };
 
   async function lookAt(event: StoredEvent<'received'>, signal: AbortSignal): Promise<Verdict> {
-    const bytes = await deps.fetchImage(event.data.image_url, signal);
-    if (deps.look === undefined) {
+    const seen = await seePhoto(event.data, signal, deps);
+    if (seen === undefined) {
       return { kind: 'detected', data: { pets: [], skipped: 'there is no detection model on this machine' } };
     }
-    const { pets, best_score, model, width, height } = await deps.look(bytes);
+    const { pets, best_score, model, ...image } = seen;
     if (pets.length === 0) return { kind: 'rejected', data: { code: 'no_pets_detected', best_score, model } };
-    return { kind: 'detected', data: { pets: [...pets], model, image: { width, height, bytes: bytes.length } } };
+    return { kind: 'detected', data: { pets, model, image } };
   }
 
   /** Publishes the verdict, behind the gateway's `answered` if that was first; returns the verdict that stands. */

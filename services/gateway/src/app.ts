@@ -1,19 +1,28 @@
 /** The gateway's routes, in the order they are registered. */
 import cors from '@fastify/cors';
 import type { HttpServer } from '@pet-roast/shared';
+import { authenticate } from './authenticate.ts';
+import type { ApiKey } from './callers.ts';
+import type { EraseDeps } from './erase.ts';
 import type { JobEvents } from './job-events.ts';
 import type { ReadJob } from './job-status.ts';
-import type { ReceiveDeps } from './request-to-received.ts';
+import { limitRate, type RateLimit } from './rate-limits.ts';
 import { type AdminDeps, admin } from './routes/admin.ts';
 import { cancel } from './routes/cancel.ts';
 import { docs } from './routes/docs.ts';
-import { generateVideo } from './routes/generate-video.ts';
+import { erase } from './routes/erase.ts';
+import { type GenerateDeps, generateVideo } from './routes/generate-video.ts';
 import { jobEvents } from './routes/job-events.ts';
+import { photo } from './routes/photo.ts';
 import { testBackendConnection } from './routes/test-backend-connection.ts';
 import { videoStatus } from './routes/video-status.ts';
 
-export type GatewayDeps = ReceiveDeps &
-  AdminDeps & {
+export type GatewayDeps = GenerateDeps &
+  AdminDeps &
+  EraseDeps & {
+    /** Who may call; undefined: everybody. */
+    readonly apiKeys: readonly ApiKey[] | undefined;
+    readonly limits: { readonly jobs: RateLimit; readonly reads: RateLimit };
     readonly readJob: ReadJob;
     readonly events: JobEvents;
     readonly corsOrigins: readonly string[];
@@ -23,14 +32,33 @@ export type GatewayDeps = ReceiveDeps &
 export async function registerRoutes(app: HttpServer, deps: GatewayDeps): Promise<void> {
   await app.register(cors, {
     origin: deps.corsOrigins.includes('*') ? '*' : [...deps.corsOrigins],
-    methods: ['GET', 'POST'],
-    exposedHeaders: ['location', 'retry-after', 'idempotency-replayed'],
+    methods: ['GET', 'POST', 'DELETE'],
+    exposedHeaders: [
+      'location',
+      'retry-after',
+      'idempotency-replayed',
+      'ratelimit-limit',
+      'ratelimit-remaining',
+      'ratelimit-reset',
+    ],
   });
-  generateVideo(app, deps);
-  videoStatus(app, deps);
-  jobEvents(app, deps);
-  cancel(app, deps);
-  testBackendConnection(app, deps);
+  // A scope's hooks are for its own routes: only what is in here wants a caller's key.
+  await app.register(async (api: HttpServer) => {
+    await authenticate(api, deps.apiKeys);
+    await api.register(async (jobs: HttpServer) => {
+      await limitRate(jobs, deps.limits.jobs);
+      await generateVideo(jobs, deps);
+    });
+    await api.register(async (reads: HttpServer) => {
+      await limitRate(reads, deps.limits.reads);
+      videoStatus(reads, deps);
+      jobEvents(reads, deps);
+      cancel(reads, deps);
+      erase(reads, deps);
+      testBackendConnection(reads, deps);
+    });
+  });
+  photo(app, deps);
   admin(app, deps);
   docs(app);
 }

@@ -45,7 +45,7 @@ export async function runGivenUpToFailed(deps: { readonly broker: Broker; readon
     const step = stepOf(consumer);
     const event = await deps.broker.readAt(stream_seq);
     log.error({ consumer, stream_seq, deliveries, job_id: event?.job_id }, 'the server has given up on a message');
-    if (step === undefined || event === undefined) return;
+    if (step === undefined || event === undefined || (await deps.broker.isErased(event.job_id))) return;
     const id = `given-up:${consumer}:${stream_seq}`;
     const letter = {
       cause: 'max_deliveries' as const,

@@ -5,23 +5,35 @@
  * that a job has ended and was told, which nothing takes back. Every other status is folded from the stream alone. If
  * the stream does not answer, what Redis has is the best there is; if neither answers, the caller is told so.
  */
-import { type Broker, foldJob, HttpError, type JobView, type Log, type StoredEvent } from '@pet-roast/shared';
+import {
+  type Broker,
+  foldJob,
+  HttpError,
+  JobErased,
+  type JobView,
+  type Log,
+  type StoredEvent,
+} from '@pet-roast/shared';
+import { checkOwner } from './callers.ts';
 import type { Projection } from './projection.ts';
 
-export type ReadJob = (jobId: string) => Promise<JobView>;
+/** A job for one caller; without one, for everybody. */
+export type ReadJob = (jobId: string, caller: string | undefined) => Promise<JobView>;
 
-/** A reader of jobs. It throws `HttpError('job_not_found')`, or `unavailable` when neither store answers. */
+/** A reader of jobs. It throws `HttpError('job_not_found')`, `JobErased`, which reads as the same, or `unavailable` when neither store answers. */
 export function createReadJob(deps: {
   readonly broker: Broker;
   readonly projection: Projection;
   readonly log: Log;
 }): ReadJob {
-  return async (jobId) => {
+  return async (jobId, caller) => {
     const projected = await deps.projection.read(jobId).catch(() => [] as StoredEvent[]);
+    checkOwner(projected, caller);
     const seen = foldJob(projected);
     if (seen && isFinal(seen)) return seen;
 
     const events = await readStream(jobId);
+    checkOwner(events ?? [], caller);
     const view = events === undefined ? seen : foldJob(events);
     if (view === undefined) throw new HttpError('job_not_found');
     if (events && isFinal(view)) await deps.projection.write(events).catch(() => undefined);
@@ -31,6 +43,7 @@ export function createReadJob(deps: {
       try {
         return await deps.broker.readJob(id);
       } catch (error) {
+        if (error instanceof JobErased) throw error;
         deps.log.warn({ error, job_id: id }, 'the stream cannot be read for a status');
         if (seen) return undefined;
         throw new HttpError('unavailable', { retryAfterS: 2, cause: error });

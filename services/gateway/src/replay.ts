@@ -2,7 +2,15 @@
  * Replaying dead letters. A job that failed starts its next run: `received` again, under ids of its own, with a new
  * deadline. A webhook that could not be delivered is sent again for the same outcome, under the same `webhook-id`.
  */
-import { type Broker, createEvent, HttpError, isKind, type StoredEvent, type StoredLetter } from '@pet-roast/shared';
+import {
+  type Broker,
+  createEvent,
+  HttpError,
+  isKind,
+  JobErased,
+  type StoredEvent,
+  type StoredLetter,
+} from '@pet-roast/shared';
 
 export type ReplayPlan =
   | { readonly kind: 'next_run'; readonly received: StoredEvent<'received'>; readonly run: number }
@@ -33,20 +41,30 @@ export function planReplay(letter: StoredLetter, job: readonly StoredEvent[], al
   return { kind: 'next_run', received, run };
 }
 
+type ReplayOptions = { readonly allowSecondPayment: boolean; readonly jobDeadlineMs: number };
+type Replayed = { readonly job_id: string; readonly replayed: ReplayPlan['kind'] };
+
 /** Replays one letter and takes it out of the list. Throws as `planReplay`, or `letter_not_found`. */
-export async function replayLetter(
-  broker: Broker,
-  seq: number,
-  options: { readonly allowSecondPayment: boolean; readonly jobDeadlineMs: number },
-): Promise<{ readonly job_id: string; readonly replayed: ReplayPlan['kind'] }> {
+export async function replayLetter(broker: Broker, seq: number, options: ReplayOptions): Promise<Replayed> {
   const letter = await broker.readDead(seq);
   if (letter === undefined) throw new HttpError('letter_not_found');
+  try {
+    return await replay(broker, letter, options);
+  } catch (error) {
+    // Its letters go with it.
+    if (error instanceof JobErased) throw new HttpError('letter_not_found', { cause: error });
+    throw error;
+  }
+}
+
+async function replay(broker: Broker, letter: StoredLetter, options: ReplayOptions): Promise<Replayed> {
   const plan = planReplay(letter, await broker.readJob(letter.job_id), options.allowSecondPayment);
   const event = eventOf(plan, letter, options.jobDeadlineMs);
   const follows = plan.kind === 'next_run' ? plan.received : plan.outcome;
   const published = await broker.publish(event, follows.seq);
+  if (isKind(published.event, 'erased')) throw new JobErased(published.event);
   if (!published.ours) throw refused('somebody else replays it');
-  await broker.deleteDead(seq);
+  await broker.deleteDead(letter.seq);
   return { job_id: letter.job_id, replayed: plan.kind };
 }
 

@@ -21,6 +21,7 @@ let broker: Broker;
 
 function spawn(more: Record<string, string> = {}): Promise<RunningService> {
   const env = {
+    SANDBOX: 'true',
     NATS_URL: nats.url,
     REDIS_URL: redis.url,
     DETECT_WAIT_MS: String(detectWaitMs),

@@ -15,7 +15,7 @@ import { openApiDocument, operations } from '../src/openapi/document.ts';
 import { failureOf } from '../src/openapi/operation.ts';
 import type { acceptedSchema, connectionReportSchema, jobSchema, webhookSchema } from '../src/openapi/schemas.ts';
 import { requestSchema } from '../src/request-to-received.ts';
-import { expectDocumented, expectValid, operationsOfDocument } from './helpers/documented.ts';
+import { expectDocumented, expectValid, type Method, operationsOfDocument } from './helpers/documented.ts';
 
 const adminToken = 'a-token-of-this-test';
 const valid = { text: 'My dog is lazy.', image_url: 'https://photos.example/1.jpg' };
@@ -58,7 +58,8 @@ describe('the document', () => {
 
   it('has every route of the gateway, and no other', async () => {
     const { app } = createHttp({ log: createLog('test', 'silent') });
-    await registerRoutes(app, { corsOrigins: [] } as unknown as GatewayDeps);
+    const limits = { jobs: { perMinute: 0 }, reads: { perMinute: 0 } };
+    await registerRoutes(app, { corsOrigins: [], limits } as unknown as GatewayDeps);
     await app.ready();
     const documented = Object.entries(openApiDocument.paths).flatMap(([path, item]) =>
       Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
@@ -102,8 +103,7 @@ describe('the document', () => {
   it('names every code of the catalogue, under the catalogue’s status wherever a request itself is at fault', () => {
     const failures = operations.flatMap((operation) => operation.errors.map(failureOf));
     const named = new Set(failures.map(({ code }) => code));
-    // What no route answers, the router does.
-    expect(Object.keys(errorCatalogue).filter((code) => !named.has(code as 'internal'))).toEqual(['not_found']);
+    expect(Object.keys(errorCatalogue).filter((code) => !named.has(code as 'internal'))).toEqual([]);
     for (const { code, status } of failures) expect([errorCatalogue[code].http, 502], code).toContain(status);
   });
 
@@ -232,6 +232,22 @@ describe('an answer is as documented', () => {
     await expectAnswer(typed, 'POST', path, 415, 'unsupported_media_type');
   });
 
+  it('to an erasing, of what is over, of what is not, of nobody, and to what comes after it', async () => {
+    const path = '/api/jobs/{id}';
+    const erase = (id: string) => fetch(`${gateway.url}/api/jobs/${id}`, { method: 'DELETE' });
+    const request = { ...valid, metadata: { verdict: 'pet' } };
+    const headers = { 'idempotency-key': 'to-be-erased' };
+    const { job_id: jobId } = (await (await post('/api/generate-video', request, headers)).json()) as JobView;
+    await expectAnswer(await erase(jobId), 'DELETE', path, 409, 'job_not_over');
+    await broker.publish(createEvent('failed', jobId, examples.failed.data), 0);
+    await expectAnswer(await erase(jobId), 'DELETE', path, 204);
+    await expectAnswer(await erase('nobody'), 'DELETE', path, 404, 'job_not_found');
+    const status = '/api/video-status/{id}';
+    await expectAnswer(await get(`/api/video-status/${jobId}`), 'GET', status, 404, 'job_not_found');
+    const again = await post('/api/generate-video', request, headers);
+    await expectAnswer(again, 'POST', '/api/generate-video', 410, 'job_erased');
+  });
+
   it('as a stream, whose events hold what a status holds', async () => {
     const path = '/api/jobs/{id}/events';
     const jobId = await newJob();
@@ -325,7 +341,13 @@ type Same<A, B> = Within<A, B> extends true ? Within<B, A> : false;
 type WithoutUndefined<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
 
 function spawnGateway(more: Record<string, string> = {}): Promise<RunningService> {
-  const env = { NATS_URL: nats.url, REDIS_URL: redis.url, DETECT_WAIT_MS: '300', ADMIN_TOKEN: adminToken };
+  const env = {
+    SANDBOX: 'true',
+    NATS_URL: nats.url,
+    REDIS_URL: redis.url,
+    DETECT_WAIT_MS: '300',
+    ADMIN_TOKEN: adminToken,
+  };
   return spawnService({ entry: 'services/gateway/src/main.ts', env: { ...env, ...more } });
 }
 
@@ -345,7 +367,7 @@ function routesOf(tree: string): string[] {
 
 async function expectAnswer(
   answer: Response,
-  method: 'GET' | 'POST',
+  method: Method,
   path: string,
   status: number,
   code?: string,

@@ -61,6 +61,43 @@ describe('the projection', () => {
     expect(left).toBeLessThanOrEqual(ttlMs);
   });
 
+  it('is forgotten so long after its last event also where it is written late, and is not written where it is older', async () => {
+    const hoursAgo = (event: StoredEvent, hours: number): StoredEvent => ({
+      ...event,
+      time: new Date(Date.now() - hours * 3_600_000).toISOString(),
+    });
+    await projection.write([hoursAgo(attempted('d', 1, 2), 24 * 6), hoursAgo(received('d', 1), 24 * 6 + 1)]);
+    const left = await redis.pttl('pet_roast:job:d');
+    expect(left).toBeGreaterThan(24 * 3_600_000 - 60_000);
+    expect(left).toBeLessThanOrEqual(24 * 3_600_000);
+    await projection.write([hoursAgo(received('e', 1), 24 * 7 + 1)]);
+    expect(await redis.exists('pet_roast:job:e')).toBe(0);
+
+    const brief = openProjection({ url: server.url, ttlMs: 1_000, log: createLog('test', 'silent') });
+    await until(() => brief.check().then(() => true), { what: 'the connection' });
+    await brief.write([received('g', 1)]);
+    expect(await brief.read('g')).toHaveLength(1);
+    await until(async () => (await redis.exists('pet_roast:job:g')) === 0, { what: 'the job to be forgotten' });
+    await brief.close();
+  });
+
+  it('lets nothing of an erased job in again, whichever order its events come in', async () => {
+    const erased = (jobId: string): StoredEvent => ({ ...createEvent('erased', jobId, { owner: 'app' }), seq: 9 });
+    const owned = received('f', 1) as StoredEvent<'received'>;
+    const deadline_at = new Date(Date.now() + 3_600_000).toISOString();
+    const open = { ...owned, data: { ...owned.data, owner: 'app', deadline_at } };
+    await projection.write([open, attempted('f', 1, 5)]);
+    expect(await redis.zrange('pet_roast:open:app', '0', '-1')).toEqual(['f']);
+    await projection.write([erased('f')]);
+    expect(await redis.zrange('pet_roast:open:app', '0', '-1')).toEqual([]);
+    // Read from the stream before the tombstone was there, say.
+    await projection.write([open, attempted('f', 2, 6), attempted('f', 3, 10)]);
+    expect(await projection.read('f')).toEqual([{ ...erased('f'), time: expect.any(String) }]);
+    expect(await redis.zrange('pet_roast:open:app', '0', '-1')).toEqual([]);
+    expect(await redis.pttl('pet_roast:job:f')).toBeGreaterThan(ttlMs - 60_000);
+    expect(foldJob(await projection.read('f'))).toBeUndefined();
+  });
+
   it('fails fast while Redis is away, and works again by itself', async () => {
     await server.kill();
     const started = performance.now();

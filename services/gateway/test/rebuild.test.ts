@@ -11,7 +11,7 @@ const publishedAtOnce = 500;
 it(`a flushed Redis is written again from the stream, ${jobs} jobs, and every status stays right meanwhile`, async () => {
   await using nats = await natsForTest();
   await using redis = await redisForTest();
-  const env = { NATS_URL: nats.url, REDIS_URL: redis.url, LOG_LEVEL: 'info' };
+  const env = { SANDBOX: 'true', NATS_URL: nats.url, REDIS_URL: redis.url, LOG_LEVEL: 'info' };
   const broker = await brokerForTest(nats.url);
   const idOf = (index: number) => `job-${index}`;
   for (let from = 0; from < jobs; from += publishedAtOnce) {

@@ -15,7 +15,6 @@ import {
   publishDeadLetter,
   type Stage,
   type StoredEvent,
-  subjectOf,
 } from '@pet-roast/shared';
 import type { PostWebhook } from './adapters/webhook-http.ts';
 import { isBackendDown, type NextStep, nextStep, type RetryPolicy } from './core/attempt.ts';
@@ -39,7 +38,7 @@ export function outcomeToNotified(deps: NotifyDeps): Stage {
     async handle(event, context) {
       const body = webhookBody(event);
       if (body === undefined) return undefined;
-      const last = await deps.broker.readLast(subjectOf('delivery', event.job_id));
+      const [last] = await deps.broker.readJob(event.job_id, ['delivery']);
       // What is before this outcome in the stream is the delivery of an earlier one.
       const delivery = last && last.seq > event.seq ? last : undefined;
       if (isKind(delivery, 'notified', 'undeliverable')) return undefined;
@@ -64,7 +63,7 @@ export function outcomeToNotified(deps: NotifyDeps): Stage {
       return step.do === 'retry' ? { comeBackInMs: step.delayMs } : undefined;
     },
     async fail(event, failure) {
-      const last = await deps.broker.readLast(subjectOf('delivery', event.job_id));
+      const [last] = await deps.broker.readJob(event.job_id, ['delivery']);
       await giveUp(event, { attempt: 0, reason: failure.code }, last?.seq ?? 0, failure);
     },
   };

@@ -12,6 +12,7 @@ import { translatedToRendering } from './translated-to-rendering.ts';
 export const revidBridge = defineService({
   name: 'revid-bridge',
   config: configSchema,
+  isPublic: true,
   drainMs: 1_000,
   async open({ config, log, http, shutdown }) {
     const broker = await openBroker({ ...brokerOptions(config), name: 'revid-bridge', log });

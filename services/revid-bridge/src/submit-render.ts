@@ -17,8 +17,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Broker,
   BrokerUnavailable,
+  contentOf,
   createEvent,
   failJob,
+  hide,
   isKind,
   type Log,
   Permanent,
@@ -84,7 +86,7 @@ export async function submitRender(event: StoredEvent, step: StepName, log: Log,
   const usable = await isUsable(claim, broker);
   if (usable) remember(claim.data.claim);
   const submitted: Submitted = usable
-    ? await deps.revid.submit(renderRequest(request, deps.options))
+    ? await deps.revid.submit(renderRequest(request, deps.options), [...contentOf(...job), request.webhookUrl])
     : { kind: 'later', code: 'render_unreachable', why: 'the claim was too old, or the job over' };
   const facts = { job_id: jobId, attempt: claim.data.attempt, submitted: submitted.kind };
   const level = submitted.kind === 'started' ? 'info' : 'warn';
@@ -158,14 +160,15 @@ async function untilStored(store: () => Promise<void>, claim: Claim, log: Log): 
   }
 }
 
-/** Ends a job in the bridge: a dead letter with the cause, then the outcome. */
-export function endRender(
+/** Ends a job in the bridge: a dead letter with the cause, without what the job is about, then the outcome. */
+export async function endRender(
   broker: Broker,
   step: StepName,
   event: StoredEvent,
   failure: { readonly code: Permanent['code']; readonly why: 'permanent' | 'exhausted'; readonly detail: string },
 ): Promise<void> {
-  const error = new Permanent(failure.code, { detail: failure.detail });
+  const job = await broker.readJob(event.job_id, ['received', 'translated']);
+  const error = new Permanent(failure.code, { detail: hide(failure.detail, contentOf(...job)) });
   return failJob(broker, step)(event, { code: failure.code, why: failure.why, error });
 }
 

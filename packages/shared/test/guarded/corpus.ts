@@ -1,6 +1,7 @@
 /**
  * URLs that strangers send to reach what they must not: each with what it is. `PORT` stands for a port that is allowed
- * and where, on every address of this machine, something listens. All are refused as `image_address_refused`.
+ * and where, on every address of this machine, something listens. All are refused as `image_address_refused`, provided
+ * that every name that they hold is at a private address.
  */
 
 export type Hostile = readonly [what: string, url: string];
@@ -44,8 +45,6 @@ const ipv4Spellings: readonly Hostile[] = [
   ['a word joiner', 'http://127.0.\u20600.1:PORT/'],
   ['a variation selector', 'http://127.0.0.1\ufe0f:PORT/'],
   ['the scheme in capitals', 'HTTP://127.0.0.1:PORT/'],
-  ['one slash', 'http:/127.0.0.1:PORT/'],
-  ['no slash', 'http:127.0.0.1:PORT'],
   ['four slashes', 'http:////127.0.0.1:PORT/'],
   ['backslashes', 'http:\\\\127.0.0.1:PORT\\'],
   ['a backslash before an at sign', 'http://127.0.0.1:PORT\\@photos.test/'],
@@ -276,6 +275,8 @@ const tricks: readonly Hostile[] = [
 
 /** Refused as they come, whatever they would be relative to another URL, or too long or too strange for a header. */
 const notForRedirects: readonly Hostile[] = [
+  ['one slash, which is relative in a redirect', 'http:/127.0.0.1:PORT/'],
+  ['no slash, which is relative in a redirect', 'http:127.0.0.1:PORT'],
   ['nothing', ''],
   ['a space', ' '],
   ['a name alone', 'photos.test/a.jpg'],
@@ -344,7 +345,7 @@ const names: readonly (readonly [what: string, name: string, addresses: readonly
   ['Azure’s host services', 'wireserver.test', ['168.63.129.16']],
 ];
 
-/** A name's owner as DNS has it: as the URL parser leaves it. */
+/** As DNS has them: as the URL parser leaves them. Every other name may be taken to be at loopback. */
 export const privateNames: ReadonlyMap<string, readonly string[]> = new Map(
   names.map(([, name, addresses]) => [new URL(`http://${name}/`).hostname.replace(/\.$/, ''), addresses]),
 );

@@ -9,7 +9,7 @@ export type DnsRecord = { readonly owner: string; readonly cname: string } | { r
 export type DnsZone = (name: string, type: 'A' | 'AAAA', nth: number) => readonly DnsRecord[] | 'silent' | undefined;
 
 const typeCodes = { A: 1, CNAME: 5, AAAA: 28 } as const;
-const namesMax = 12;
+const headerBytes = 12;
 
 export async function startDnsServer(zone: DnsZone) {
   const asked = new Map<string, number>();
@@ -44,7 +44,7 @@ export async function startDnsServer(zone: DnsZone) {
 
 function readName(query: Buffer): { readonly name: string; readonly end: number } {
   const labels: string[] = [];
-  let at = namesMax;
+  let at = headerBytes;
   for (let length = query[at] ?? 0; length > 0; length = query[at] ?? 0) {
     labels.push(query.toString('latin1', at + 1, at + 1 + length));
     at += 1 + length;
@@ -53,7 +53,7 @@ function readName(query: Buffer): { readonly name: string; readonly end: number 
 }
 
 function answer(query: Buffer, records: readonly DnsRecord[] | undefined): Buffer {
-  const header = Buffer.alloc(namesMax);
+  const header = Buffer.alloc(headerBytes);
   header.writeUInt16BE(query.readUInt16BE(0), 0);
   header.writeUInt16BE(records === undefined ? 0x8583 : 0x8580, 2);
   header.writeUInt16BE(1, 4);
@@ -65,7 +65,7 @@ function answer(query: Buffer, records: readonly DnsRecord[] | undefined): Buffe
     owner = record.cname;
     return recordBytes(record.owner, typeCodes.CNAME, nameBytes(record.cname));
   });
-  return Buffer.concat([header, query.subarray(namesMax), ...written]);
+  return Buffer.concat([header, query.subarray(headerBytes), ...written]);
 }
 
 /** With a time to live of 0: nobody keeps it. */

@@ -1,29 +1,14 @@
-/** Which image format some bytes are of, by their magic bytes alone: before any decoder sees them. */
+/** Which image format some bytes are of, of those that are accepted here. */
+// Not through the package's index: the decoding process has no business with the broker's client.
+import { type ImageFormat, sniffFormat as sniff } from '@pet-roast/shared/image-format';
 import sharp from 'sharp';
 
-export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'avif' | 'heic';
+export type { ImageFormat } from '@pet-roast/shared/image-format';
 
 /** The format by its magic bytes; undefined for none that is accepted. */
 export function sniffFormat(bytes: Uint8Array): ImageFormat | undefined {
-  const text = (start: number, end: number) => String.fromCharCode(...bytes.subarray(start, end));
-  if (text(0, 3) === '\xff\xd8\xff') return 'jpeg';
-  if (text(0, 8) === '\x89PNG\r\n\x1a\n') return 'png';
-  if (text(0, 4) === 'RIFF' && text(8, 12) === 'WEBP') return 'webp';
-  if (text(0, 6) === 'GIF87a' || text(0, 6) === 'GIF89a') return 'gif';
-  if (text(4, 8) !== 'ftyp') return undefined;
-  const brands = ftypBrands(bytes, text);
-  if (brands.includes('avif')) return 'avif';
-  return brands.some((brand) => ['heic', 'heix'].includes(brand)) && decodesHeic() ? 'heic' : undefined;
-}
-
-/** Major and compatible brands of an ISO media file; an animated AVIF is `avis` with `avif` among the compatible. */
-function ftypBrands(bytes: Uint8Array, text: (start: number, end: number) => string): string[] {
-  const brandsMax = 32;
-  const boxBytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0);
-  const end = Math.min(boxBytes, bytes.length, 16 + 4 * brandsMax);
-  const brands = [text(8, 12)];
-  for (let at = 16; at + 4 <= end; at += 4) brands.push(text(at, at + 4));
-  return brands;
+  const format = sniff(bytes);
+  return format === 'heic' && !decodesHeic() ? undefined : format;
 }
 
 /** sharp's prebuilt binaries decode AV1 only; a libvips of the system's may have HEVC as well. */

@@ -1,10 +1,11 @@
 import { crc32, deflateSync } from 'node:zlib';
-import { Permanent } from '@pet-roast/shared';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { modelEntry } from '../model-manifest.ts';
+import { type PhotoBox, packTensor, planLetterbox } from '../core/letterbox.ts';
+import { type ModelEntry, modelEntry } from '../model-manifest.ts';
+import type { ImageBounds } from './image-bounds.ts';
 import { sniffFormat } from './image-format.ts';
-import { copyImage, type ImageBounds, limitSharp, prepareImage } from './sharp-image.ts';
+import { cutPart, decodeCopy, decodeWhole, ImageRefused, limitSharp } from './sharp-image.ts';
 
 const entry = modelEntry('yolox-nano');
 const size = entry.inputSize;
@@ -217,7 +218,7 @@ describe('what is no image', () => {
 
   test('the reason is told to operators', async () => {
     const error = await prepareImage(Buffer.from(svg), entry).catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(Permanent);
+    expect(error).toBeInstanceOf(ImageRefused);
     expect(error).toMatchObject({ message: 'the first bytes are of no accepted image format' });
   });
 });
@@ -311,12 +312,35 @@ function pngOf(width: number, height: number, kind: { bitDepth: number; colourTy
   ]);
 }
 
+/** As `decoder.ts` packs it on the other side of the channel. */
+async function prepareImage(bytes: Uint8Array, entry: ModelEntry, bounds?: ImageBounds) {
+  const { rgb, ...facts } = await decodeWhole(bytes, squareOf(entry), bounds);
+  return { ...facts, ...packed(rgb, facts, entry) };
+}
+
+async function copyImage(bytes: Uint8Array, bounds?: ImageBounds) {
+  const copy = await decodeCopy(bytes, bounds);
+  return {
+    prepare: async (entry: ModelEntry, part: PhotoBox = { x: 0, y: 0, ...copy.photo }) =>
+      packed(await cutPart(copy, part, squareOf(entry)), part, entry),
+  };
+}
+
+function packed(rgb: Uint8Array, { width, height }: { width: number; height: number }, entry: ModelEntry) {
+  const letterbox = planLetterbox(width, height, entry.inputSize, entry.preprocess.layout);
+  return { tensor: packTensor(rgb, letterbox, entry.preprocess), letterbox };
+}
+
+function squareOf({ inputSize, preprocess }: ModelEntry) {
+  return { size: inputSize, layout: preprocess.layout };
+}
+
 async function codeOf(bytes: Uint8Array, bounds?: ImageBounds) {
   try {
     await prepareImage(bytes, entry, bounds);
     return undefined;
   } catch (error) {
-    if (error instanceof Permanent) return error.code;
+    if (error instanceof ImageRefused) return error.code;
     throw error;
   }
 }

@@ -8,6 +8,13 @@ import { pretty } from './pretty.ts';
 
 export { docsStyle } from './docs-style.ts';
 
+/** What an operation asks for, by its first scheme. */
+const locks: Readonly<Record<string, string>> = {
+  apiKey: 'API key',
+  adminToken: 'admin token',
+  metricsToken: 'metrics token',
+};
+
 type Entry = { readonly method: string; readonly path: string; readonly operation: OperationObject };
 
 export function docsPage(document: OpenApiDocument): string {
@@ -88,7 +95,7 @@ function section({ method, path, operation }: Entry, document: OpenApiDocument):
   return `<section id="${operationId}">
 <h3>${escaped(summary)}</h3>
 <p class="route"><span class="method ${method}">${method === 'hook' ? 'POST' : method.toUpperCase()}</span><code>${escaped(path)}</code>${
-    security ? '<span class="lock">admin token</span>' : ''
+    security ? `<span class="lock">${locks[Object.keys(security[0] ?? {})[0] ?? '']}</span>` : ''
   }</p>
 ${description === undefined ? '' : `<p>${prose(description)}</p>`}
 ${fields.length === 0 ? '' : `<h4>${method === 'hook' ? 'Headers' : 'Parameters'}</h4>${fieldTable(fields)}`}

@@ -14,11 +14,13 @@ import type {
   Schema,
 } from './openapi-types.ts';
 import {
+  type Access,
   type Answer,
   answerHeaders,
   type Failure,
   failureOf,
   type HeaderName,
+  limitHeaders,
   type Operation,
   type Parameter,
 } from './operation.ts';
@@ -33,13 +35,27 @@ const dialect = { io: 'input', unrepresentable: 'any', override: dropNoise } as 
 const named = z.registry<{ id: string }>();
 for (const [id, schema] of Object.entries(namedSchemas)) named.add(schema, { id });
 
+/** The schemes of each kind of access; one of them is enough. */
+const schemesOf: Readonly<Record<Access, readonly string[]>> = {
+  caller: ['apiKey', 'apiKeyHeader'],
+  operator: ['adminToken'],
+  metrics: ['metricsToken'],
+};
+
+/** What errors of a status always have beside their body. */
+const errorHeaders: Readonly<Record<number, readonly HeaderName[]>> = {
+  401: ['www-authenticate'],
+  429: ['retry-after', ...limitHeaders],
+  503: ['retry-after'],
+};
+
 export const openApiDocument: OpenApiDocument = {
   openapi: '3.1.1',
   info: {
     title: 'Pet Roast',
     version: '2.0.0',
     description:
-      'A pet photo and a roast in, a captioned video out. Send both, keep the `job_id`, and wait for the webhook; the status can be asked for at any time. Every error has one shape, and its `error` is a code that stays.',
+      'A pet photo and a roast in, a captioned video out. Send both, keep the `job_id`, and wait for the webhook; the status can be asked for at any time. Calls under `/api` take an API key, as `Authorization: Bearer` or `X-API-Key`; a job is seen by its own caller alone. Every error has one shape, and its `error` is a code that stays.',
   },
   servers: [{ url: '/', description: 'This gateway' }],
   tags: [
@@ -48,14 +64,19 @@ export const openApiDocument: OpenApiDocument = {
     { name: 'Operation', description: 'Health, numbers and this document.' },
     {
       name: 'Dead letters',
-      description: 'For operators: what failed for good, and its replay. Takes the `ADMIN_TOKEN`.',
+      description: 'For operators: what failed for good, and its replay. Takes the `ADMIN_TOKEN`, and no API key.',
     },
   ],
   paths: pathsOf(operations),
   webhooks: { 'pet-roast-complete': { post: webhookOperation(reference(webhookSchema)) } },
   components: {
     schemas: componentSchemas(),
-    securitySchemes: { adminToken: { type: 'http', scheme: 'bearer', description: 'The gateway’s `ADMIN_TOKEN`' } },
+    securitySchemes: {
+      apiKey: { type: 'http', scheme: 'bearer', description: 'The secret of one of the gateway’s `API_KEYS`' },
+      apiKeyHeader: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same in a header of its own' },
+      adminToken: { type: 'http', scheme: 'bearer', description: 'The gateway’s `ADMIN_TOKEN`' },
+      metricsToken: { type: 'http', scheme: 'bearer', description: 'The process’s `METRICS_TOKEN`' },
+    },
   },
 };
 
@@ -68,16 +89,19 @@ function pathsOf(all: readonly Operation[]): OpenApiDocument['paths'] {
 }
 
 function operationObject(operation: Operation): OperationObject {
-  const { id, tag, summary, description, admin, parameters, body, answers, errors } = operation;
+  const { id, tag, summary, description, access, parameters, body, answers, errors } = operation;
   return {
     operationId: id,
     tags: [tag],
     summary,
     ...(description === undefined ? {} : { description }),
-    ...(admin ? { security: [{ adminToken: [] }] } : {}),
+    ...(access ? { security: schemesOf[access].map((scheme) => ({ [scheme]: [] })) } : {}),
     ...(parameters ? { parameters: parameters.map(parameterObject) } : {}),
     ...(body ? { requestBody: { required: body.required, content: content(json, body.schema, body.examples) } } : {}),
-    responses: Object.fromEntries([...answers.map(answerEntry), ...errorEntries(errors)]),
+    responses: Object.fromEntries([
+      ...answers.map((answer) => answerEntry(answer, access === 'caller' ? limitHeaders : [])),
+      ...errorEntries(errors),
+    ]),
   };
 }
 
@@ -93,13 +117,15 @@ function parameterObject({ in: place, name, about, schema, required, example }: 
   };
 }
 
-function answerEntry({ status, means, contentType, schema, examples, headers }: Answer): [string, ResponseObject] {
+function answerEntry(answer: Answer, moreHeaders: readonly HeaderName[]): [string, ResponseObject] {
+  const { status, means, contentType, schema, examples = {} } = answer;
+  const headers = [...(answer.headers ?? []), ...moreHeaders];
   return [
     String(status),
     {
       description: means,
-      ...(headers ? { headers: headersOf(headers) } : {}),
-      content: content(contentType ?? json, schema, examples),
+      ...(headers.length === 0 ? {} : { headers: headersOf(headers) }),
+      ...(schema ? { content: content(contentType ?? json, schema, examples) } : {}),
     },
   ];
 }
@@ -117,7 +143,7 @@ function errorEntries(errors: readonly Failure[]): [string, ResponseObject][] {
         String(status),
         {
           description: codes.map((code) => `\`${code}\``).join(', '),
-          ...(status === 503 ? { headers: headersOf(['retry-after']) } : {}),
+          ...(errorHeaders[status] ? { headers: headersOf(errorHeaders[status]) } : {}),
           content: { [json]: { schema: { allOf: [reference(errorSchema), narrowed] }, examples } },
         },
       ];

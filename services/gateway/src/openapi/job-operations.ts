@@ -5,7 +5,7 @@ import { requestSchema } from '../request-to-received.ts';
 import { keyPattern } from '../routes/generate-video.ts';
 import { jobIdPattern, waitSchema } from '../routes/video-status.ts';
 import { exampleJobId, exampleJobs, exampleRequest } from './examples.ts';
-import { bodyFailures, type Operation, type Parameter } from './operation.ts';
+import { bodyFailures, callerFailures, type Operation, type Parameter } from './operation.ts';
 import { acceptedSchema, cancelledSchema, connectionReportSchema, jobSchema, resultSchema } from './schemas.ts';
 
 const idParameter: Parameter = {
@@ -33,9 +33,13 @@ const aboutRequests: readonly ErrorCode[] = [
   'not_found',
   'job_not_found',
   'result_not_ready',
+  'job_not_over',
+  'job_erased',
   'job_already_over',
   'idempotency_key_reused',
   'idempotency_key_invalid',
+  'rate_limited',
+  'too_many_jobs',
   'overloaded',
   'letter_not_found',
   'not_replayable',
@@ -51,6 +55,7 @@ export const jobOperations: readonly Operation[] = [
     method: 'post',
     path: '/api/generate-video',
     id: 'generateVideo',
+    access: 'caller',
     tag: 'Videos',
     summary: 'Make a video of a pet photo and a roast',
     description:
@@ -86,11 +91,14 @@ export const jobOperations: readonly Operation[] = [
     ],
     errors: [
       'no_pets_detected',
+      ...callerFailures,
+      'too_many_jobs',
       ...bodyFailures,
       'invalid_field',
       'language_not_supported',
       'idempotency_key_invalid',
       'idempotency_key_reused',
+      'job_erased',
       ...photoFailures,
       'overloaded',
       'unavailable',
@@ -101,6 +109,7 @@ export const jobOperations: readonly Operation[] = [
     method: 'get',
     path: '/api/video-status/{id}',
     id: 'getVideoStatus',
+    access: 'caller',
     tag: 'Videos',
     summary: 'Where a job is',
     parameters: [
@@ -114,12 +123,13 @@ export const jobOperations: readonly Operation[] = [
       },
     ],
     answers: [{ status: 200, means: 'The job as it is now.', schema: jobSchema, examples: exampleJobs }],
-    errors: ['job_not_found', 'invalid_field', 'unavailable', 'internal'],
+    errors: [...callerFailures, 'job_not_found', 'invalid_field', 'unavailable', 'internal'],
   },
   {
     method: 'get',
     path: '/api/video-result/{id}',
     id: 'getVideoResult',
+    access: 'caller',
     tag: 'Videos',
     summary: 'The finished video',
     parameters: [idParameter],
@@ -131,12 +141,21 @@ export const jobOperations: readonly Operation[] = [
         examples: { completed: resultSchema.parse(exampleJobs.completed) },
       },
     ],
-    errors: ['job_not_found', 'result_not_ready', 'cancelled', ...jobFailures, 'unavailable', 'internal'],
+    errors: [
+      ...callerFailures,
+      'job_not_found',
+      'result_not_ready',
+      'cancelled',
+      ...jobFailures,
+      'unavailable',
+      'internal',
+    ],
   },
   {
     method: 'get',
     path: '/api/jobs/{id}/events',
     id: 'followJob',
+    access: 'caller',
     tag: 'Videos',
     summary: 'A job’s changes as server-sent events',
     description:
@@ -162,12 +181,13 @@ export const jobOperations: readonly Operation[] = [
         },
       },
     ],
-    errors: ['job_not_found', 'overloaded', 'unavailable', 'internal'],
+    errors: [...callerFailures, 'job_not_found', 'overloaded', 'unavailable', 'internal'],
   },
   {
     method: 'post',
     path: '/api/jobs/{id}/cancel',
     id: 'cancelJob',
+    access: 'caller',
     tag: 'Videos',
     summary: 'Cancel a job',
     description: 'A render that was started is paid for all the same; its video is then not told of.',
@@ -180,12 +200,26 @@ export const jobOperations: readonly Operation[] = [
         examples: { cancelled: { job_id: exampleJobId, status: 'cancelled', stage: 'cancelled' } },
       },
     ],
-    errors: [...bodyFailures, 'job_not_found', 'job_already_over', 'unavailable', 'internal'],
+    errors: [...callerFailures, ...bodyFailures, 'job_not_found', 'job_already_over', 'unavailable', 'internal'],
+  },
+  {
+    method: 'delete',
+    path: '/api/jobs/{id}',
+    id: 'eraseJob',
+    access: 'caller',
+    tag: 'Videos',
+    summary: 'Erase a job',
+    description:
+      'Deletes the text, the address of the photo and all else that is held of a job that is over. Its id is that of no job then, a webhook that is still due is not sent, and a request with its Idempotency-Key is answered 410. The video is the vendor’s, and the webhooks that were sent are yours: neither is touched.',
+    parameters: [idParameter],
+    answers: [{ status: 204, means: 'Nothing is held of the job any more. A repeat is answered alike.' }],
+    errors: [...callerFailures, ...bodyFailures, 'job_not_found', 'job_not_over', 'unavailable', 'internal'],
   },
   {
     method: 'get',
     path: '/api/test-backend-connection',
     id: 'testBackendConnection',
+    access: 'caller',
     tag: 'Operation',
     summary: 'Send a signed test webhook to the backend',
     description: 'The webhook is `{"job_id": "test_connection", "status": "test", …}` with the header `X-Test: true`.',
@@ -205,7 +239,7 @@ export const jobOperations: readonly Operation[] = [
         },
       },
     ],
-    errors: ['unavailable', 'internal'],
+    errors: [...callerFailures, 'unavailable', 'internal'],
   },
 ];
 

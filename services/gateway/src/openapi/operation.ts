@@ -3,7 +3,7 @@ import { type ErrorCode, errorCatalogue } from '@pet-roast/shared';
 import type { z } from 'zod';
 
 export type Operation = {
-  readonly method: 'get' | 'post';
+  readonly method: 'get' | 'post' | 'delete';
   /** As OpenAPI writes it: `/api/jobs/{id}/cancel`. */
   readonly path: string;
   readonly id: string;
@@ -14,9 +14,11 @@ export type Operation = {
   readonly body?: Body;
   readonly answers: readonly Answer[];
   readonly errors: readonly Failure[];
-  /** Whether it takes the operator's bearer token. */
-  readonly admin?: true;
+  /** Whose key or token it takes; absent where it is open to everybody. */
+  readonly access?: Access;
 };
+
+export type Access = 'caller' | 'operator' | 'metrics';
 
 export type Parameter = {
   readonly in: 'path' | 'query' | 'header';
@@ -39,8 +41,9 @@ export type Answer = {
   readonly means: string;
   /** JSON where it is not named. */
   readonly contentType?: string;
-  readonly schema: z.ZodType;
-  readonly examples: Readonly<Record<string, unknown>>;
+  /** Absent where the answer has no body. */
+  readonly schema?: z.ZodType;
+  readonly examples?: Readonly<Record<string, unknown>>;
   readonly headers?: readonly HeaderName[];
 };
 
@@ -52,8 +55,16 @@ export const answerHeaders = {
   location: 'Where the job’s status is.',
   'idempotency-replayed': '`true` where an earlier request with this Idempotency-Key made the job.',
   'retry-after': 'Seconds after which to try again.',
+  'www-authenticate': 'Always `Bearer`.',
+  'ratelimit-limit': 'Requests that you may make a minute; these three are absent where nothing is limited.',
+  'ratelimit-remaining': 'How many of them are left.',
+  'ratelimit-reset': 'Seconds until they are all there again.',
 } as const;
 export type HeaderName = keyof typeof answerHeaders;
+export const limitHeaders = ['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'] as const;
+
+/** What every route that takes a caller's key can answer before its own code runs. */
+export const callerFailures = ['unauthorized', 'rate_limited'] as const satisfies ErrorCode[];
 
 /** What every route with a JSON body can answer before its own code runs. */
 export const bodyFailures = ['bad_request', 'body_too_large', 'unsupported_media_type'] as const satisfies ErrorCode[];

@@ -52,7 +52,12 @@ export const operatorOperations: readonly Operation[] = [
     ],
     errors: [],
   },
-  text('/metrics', 'metrics', 'Numbers for Prometheus', 'text/plain', 'process_cpu_seconds_total 0.42\n'),
+  {
+    ...text('/metrics', 'metrics', 'Numbers for Prometheus', 'text/plain', 'process_cpu_seconds_total 0.42\n'),
+    description: 'Outside the sandbox only where `METRICS_TOKEN` is set, and then with it.',
+    access: 'metrics',
+    errors: ['unauthorized', 'not_found'],
+  },
   {
     method: 'get',
     path: '/openapi.json',
@@ -76,7 +81,7 @@ export const operatorOperations: readonly Operation[] = [
     id: 'listDeadLetters',
     tag: 'Dead letters',
     summary: 'What steps have given up on',
-    admin: true,
+    access: 'operator',
     parameters: Object.entries(listSchema.shape).map(([name, schema]) => ({
       in: 'query',
       name,
@@ -94,7 +99,7 @@ export const operatorOperations: readonly Operation[] = [
     id: 'replayDeadLetter',
     tag: 'Dead letters',
     summary: 'Replay one',
-    admin: true,
+    access: 'operator',
     parameters: [
       {
         in: 'path',
@@ -135,7 +140,7 @@ export const operatorOperations: readonly Operation[] = [
     id: 'replayDeadLetters',
     tag: 'Dead letters',
     summary: 'Replay all that fit',
-    admin: true,
+    access: 'operator',
     body: {
       schema: replayManySchema,
       required: false,

@@ -1,10 +1,20 @@
 /**
  * `GET /api/jobs/{id}/events`: a job's status as server-sent events (WHATWG HTML, section 9.2), one `status` event for
  * each change, whose id is the place of the job's newest event in the stream. `Last-Event-ID` resumes: what the caller
- * has seen is not sent again. The stream ends when nothing can change any more, after 15 minutes, or when the process stops.
+ * has seen is not sent again. The stream ends when nothing can change any more, when the job is erased, after 15 minutes,
+ * or when the process stops.
  */
 import { Readable } from 'node:stream';
-import { type Broker, foldJob, HttpError, type HttpServer, type JobView } from '@pet-roast/shared';
+import {
+  type Broker,
+  foldJob,
+  HttpError,
+  type HttpServer,
+  JobErased,
+  type JobView,
+  type StoredEvent,
+} from '@pet-roast/shared';
+import { checkOwner } from '../callers.ts';
 import type { JobEvents } from '../job-events.ts';
 import { checkedJobId } from './video-status.ts';
 
@@ -20,7 +30,9 @@ export function jobEvents(app: HttpServer, deps: { readonly broker: Broker; read
   app.get<{ Params: { id: string } }>('/api/jobs/:id/events', async (request, reply) => {
     const jobId = checkedJobId(request.params.id);
     const seen = Number(request.headers['last-event-id'] ?? 0);
-    if ((await read(jobId)) === undefined) throw new HttpError('job_not_found');
+    const job = await read(jobId);
+    if (job === undefined) throw new HttpError('job_not_found');
+    checkOwner(job.events, request.caller);
     if (open >= streamsMax) throw new HttpError('overloaded', { retryAfterS: 5 });
     return reply
       .type('text/event-stream')
@@ -37,7 +49,8 @@ export function jobEvents(app: HttpServer, deps: { readonly broker: Broker; read
       for (const until = Date.now() + streamMsMax; Date.now() < until; ) {
         // Waiting begins before the look, so that no event falls between the two.
         const changed = deps.events.nextChange(jobId, lookEveryMs);
-        const now = await read(jobId).catch(() => undefined);
+        const now = await read(jobId).catch((error: unknown) => (error instanceof JobErased ? 'erased' : undefined));
+        if (now === 'erased') return;
         if (now && now.seq > last) {
           last = now.seq;
           yield `event: status\nid: ${now.seq}\ndata: ${JSON.stringify(now.view)}\n\n`;
@@ -54,10 +67,10 @@ export function jobEvents(app: HttpServer, deps: { readonly broker: Broker; read
     }
   }
 
-  async function read(jobId: string): Promise<{ view: JobView; seq: number } | undefined> {
+  async function read(jobId: string): Promise<{ view: JobView; seq: number; events: StoredEvent[] } | undefined> {
     const events = await deps.broker.readJob(jobId);
     const view = foldJob(events);
-    return view && { view, seq: Math.max(...events.map((event) => event.seq)) };
+    return view && { view, seq: Math.max(...events.map((event) => event.seq)), events };
   }
 }
 

@@ -22,15 +22,16 @@ export function videoStatus(app: HttpServer, deps: { readonly readJob: ReadJob; 
       // Waiting begins before the look, so that no event falls between the two.
       const leftMs = until - Date.now();
       const changed = leftMs > 0 ? deps.events.nextChange(jobId, Math.min(leftMs, lookEveryMs)) : undefined;
-      const view = await deps.readJob(jobId);
+      const view = await deps.readJob(jobId, request.caller);
       if (changed === undefined || isOver(view) || deps.events.ended()) return view;
       await changed;
     }
   });
 
   app.get<Params>('/api/video-result/:id', async (request) => {
-    const { job_id, status, video_url, detail, error, ...view } = await deps.readJob(checkedJobId(request.params.id));
-    if (!isOver({ job_id, status, video_url, detail, error, ...view })) throw new HttpError('result_not_ready');
+    const job = await deps.readJob(checkedJobId(request.params.id), request.caller);
+    const { job_id, status, video_url, detail, error } = job;
+    if (!isOver(job)) throw new HttpError('result_not_ready');
     if (status === 'cancelled') throw new HttpError('cancelled');
     if (error) throw new HttpError(error.error as ErrorCode, { status: 502 });
     return { job_id, status, video_url, detail };

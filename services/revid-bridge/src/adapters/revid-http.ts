@@ -1,11 +1,14 @@
 /** Revid.ai's API v3 over HTTP: submit, status, projects. The key goes into the header `key`, not a bearer. */
-import { parseRetryAfterMs, RetryLater } from '@pet-roast/shared';
+import { hideIn, parseRetryAfterMs, RetryLater } from '@pet-roast/shared';
 import { Agent, type Dispatcher, request } from 'undici';
 import { type RenderStatus, readStatus, readSubmitError, readSubmitted, type Submitted } from '../core/render-state.ts';
 
 export type Revid = {
-  /** Submits a render. Never throws: what went wrong is in the answer, as what it proves. */
-  submit(body: Record<string, unknown>): Promise<Submitted>;
+  /**
+   * Submits a render. Never throws: what went wrong is in the answer, as what it proves, in the vendor's words without
+   * those that are `hidden`.
+   */
+  submit(body: Record<string, unknown>, hidden: readonly string[]): Promise<Submitted>;
   /** Asks for a render's status. Throws `RetryLater` when there is no readable answer. */
   status(pid: string, signal: AbortSignal): Promise<RenderStatus>;
   /** The pid of the project that shows this title, among the latest ones; undefined when none does. */
@@ -37,7 +40,7 @@ export function createRevid(options: {
   }
 
   return {
-    async submit(body) {
+    async submit(body, hidden) {
       try {
         const answer = await request(at('/render'), {
           method: 'POST',
@@ -47,7 +50,7 @@ export function createRevid(options: {
           signal: AbortSignal.timeout(options.submitTimeoutMs),
         });
         const wishMs = parseRetryAfterMs(answer.headers['retry-after']);
-        return readSubmitted(answer.statusCode, await readJson(answer), wishMs);
+        return readSubmitted(answer.statusCode, hideIn(await readJson(answer), hidden), wishMs);
       } catch (error) {
         return readSubmitError(error);
       }

@@ -43,6 +43,10 @@ export function videoComplete(
     if (body.data.job_id !== undefined && body.data.job_id !== jobId) {
       throw new HttpError('invalid_field', { field: 'job_id', message: 'job_id: is not the job of this address' });
     }
+    // Nothing of an erased job is kept; the vendor has done its part, so it is thanked all the same.
+    if (await deps.broker.isErased(jobId)) {
+      return { status: 'success', message: 'The job is erased; nothing is stored.', job_id: jobId };
+    }
     const data = contentOf(body.data);
     const digest = createHash('sha256').update(JSON.stringify(data)).digest('hex').slice(0, 32);
     await deps.broker.publish(createEvent('callback', jobId, data, { run: Number(query.data.run), part: digest }));

@@ -105,7 +105,11 @@ export function createPipelines(options: {
     // ULCA's words (its model service, `getModelsPipeline`) for a pair without a model; other 400s are our fault.
     if (answer.status === 400 && answer.text.includes('No supported tasks')) return undefined;
     if (!isSuccess(answer)) {
-      throw failureOf(answer, { secrets: [userId, apiKey], settings: 'BHASHINI_USER_ID and BHASHINI_API_KEY' });
+      throw failureOf(answer, {
+        secrets: [userId, apiKey],
+        sent: [],
+        settings: 'BHASHINI_USER_ID and BHASHINI_API_KEY',
+      });
     }
     const parsed = configAnswer.safeParse(answer.json);
     if (!parsed.success) throw unreadable(answer);

@@ -67,7 +67,7 @@ export function createBhashini(options: BhashiniOptions): Translator & { readonl
     }
     if (!isSuccess(answer)) {
       const secrets = [options.userId, options.apiKey, pipeline.key.value];
-      throw failureOf(answer, { secrets, settings: 'BHASHINI_USER_ID and BHASHINI_API_KEY' });
+      throw failureOf(answer, { secrets, sent: pieces, settings: 'BHASHINI_USER_ID and BHASHINI_API_KEY' });
     }
     return targetsOf(answer, pieces.length);
   }

@@ -53,14 +53,14 @@ export function createIndicTrans(options: IndicTransOptions): Translator & { rea
   async function translate(piece: string, route: Route, signal: AbortSignal): Promise<string> {
     const body = { input: piece, source_language: route.source, target_language: route.target };
     const answer = await poster.post({ label: 'IndicTrans2', url, headers, body, signal });
-    if (!isSuccess(answer)) throw isAboutLanguage(answer) ? unsupported(route) : failure(answer);
+    if (!isSuccess(answer)) throw isAboutLanguage(answer) ? unsupported(route) : failure(answer, piece);
     const parsed = translateAnswer.safeParse(answer.json);
     if (!parsed.success) throw unreadable(answer);
     return parsed.data.output;
   }
 
-  function failure(answer: JsonAnswer): Error {
-    return failureOf(answer, { secrets: [apiKey], settings: 'INDICTRANS_API_KEY' });
+  function failure(answer: JsonAnswer, piece: string): Error {
+    return failureOf(answer, { secrets: [apiKey], sent: [piece], settings: 'INDICTRANS_API_KEY' });
   }
 }
 

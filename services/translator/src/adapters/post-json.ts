@@ -1,4 +1,4 @@
-import { Permanent, parseRetryAfterMs, RetryLater } from '@pet-roast/shared';
+import { hide, Permanent, parseRetryAfterMs, RetryLater } from '@pet-roast/shared';
 import { Agent } from 'undici';
 
 /**
@@ -74,18 +74,22 @@ export function createJsonPoster(requestTimeoutMs: number): JsonPoster {
 
 /**
  * What a status other than 2xx means. 408, 429 and 5xx may pass; 401 and 403 are for the operator to settle; any other
- * is final. The answer is quoted for the operator, with `secrets` blotted out.
+ * is final. The answer is quoted for the operator, with `secrets` and the texts that were `sent` blotted out.
  */
 export function failureOf(
   answer: JsonAnswer,
-  { secrets, settings }: { readonly secrets: readonly string[]; readonly settings: string },
+  {
+    secrets,
+    sent,
+    settings,
+  }: { readonly secrets: readonly string[]; readonly sent: readonly string[]; readonly settings: string },
 ): RetryLater | Permanent {
   const { label, status, retryAfterMs } = answer;
   if (status === 408 || status === 429 || status >= 500) {
     return new RetryLater('translation_failed', { detail: `${label} answered ${status}`, retryAfterMs });
   }
   const hint = status === 401 || status === 403 ? `, refusing our account (check ${settings})` : '';
-  const detail = `${label} answered ${status}${hint}: ${quote(answer.text, secrets)}`;
+  const detail = `${label} answered ${status}${hint}: ${quote(answer.text, secrets, sent)}`;
   return new Permanent('translation_failed', { detail });
 }
 
@@ -117,12 +121,12 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Secrets are blotted out before the cut, or the cut could leave half of one. */
-function quote(text: string, secrets: readonly string[]): string {
+/** All that has to be is blotted out before the cut, or the cut could leave half of it. */
+function quote(text: string, secrets: readonly string[], sent: readonly string[]): string {
   const blotted = secrets
     .filter((secret) => secret !== '')
     .reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
-  return blotted.replace(/\s+/g, ' ').slice(0, quoteCharsMax);
+  return hide(blotted, sent).replace(/\s+/g, ' ').slice(0, quoteCharsMax);
 }
 
 function nameOf(error: unknown): string {
