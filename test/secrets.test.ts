@@ -24,8 +24,8 @@ const pet = new URL('../packages/sandbox/assets/pet.jpg', import.meta.url);
 const roastSecret = 'CANARYROAST';
 const photoSecret = 'canaryphoto';
 /** Long enough to be cut by whoever quotes it. */
-const hindi = `मेरा कुत्ता "${roastSecret}" बहुत आलसी है, और यह कोई मज़ाक नहीं है। `.repeat(6);
-const english = `My dog ${roastSecret} is so lazy that "fetch" is a rumour to him. `.repeat(6);
+const hindi = `मेरा कुत्ता "${roastSecret}" बहुत आलसी है, और "${roastSecret}" कोई मज़ाक नहीं है। `.repeat(6);
+const english = `My dog ${roastSecret} is so lazy that "fetch" is a rumour to ${roastSecret}. `.repeat(6);
 const content: Canary[] = [roastSecret, photoSecret].map((secret) => ({ name: secret, secret, value: secret }));
 const json = { 'content-type': 'application/json' };
 

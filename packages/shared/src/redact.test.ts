@@ -46,12 +46,13 @@ describe('a text that is logged', () => {
 });
 
 describe('what a job is about', () => {
-  const roast = 'My dog is so lazy that "fetch" is a rumour.\nSad.';
+  const roast = 'My dog Bruno is so very lazy that "fetch" is a rumour.\nSad.';
   it.each([
     ['whole', `refused: ${roast}`, 'refused: ***'],
     ['in JSON', JSON.stringify({ input: roast, code: 1 }), '{"input":"***","code":1}'],
     ['cut', `refused: ${roast.slice(0, 30)}…`, 'refused: ***…'],
     ['twice', `${roast}|${roast}`, '***|***'],
+    ['twice in two ways', `${roast}|${JSON.stringify(roast)}`, '***|"***"'],
     ['not at all', 'refused: too long', 'refused: too long'],
   ])('is hidden where others quote it %s', (_how, text, shown) => {
     expect(hide(text, [roast, ''])).toBe(shown);

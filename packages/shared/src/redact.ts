@@ -43,8 +43,14 @@ export function redact(text: string): string {
 /** A text without the given ones, nor beginnings of them; those of fewer than 6 characters stay. */
 export function hide(text: string, values: readonly string[]): string {
   const forms = values.filter((value) => value.length >= lengthMin).flatMap(formsOf);
-  // Longest first: an address may be part of another one.
-  return forms.toSorted((a, b) => b.length - a.length).reduce(withoutRuns, text);
+  let shown = '';
+  for (let from = 0; ; ) {
+    const at = firstOf(text, forms, from);
+    if (at === -1) return shown + text.slice(from);
+    shown += text.slice(from, at) + mask;
+    // The longest: one form of a text may go on where another ends at a quotation mark.
+    from = at + Math.max(...forms.map((form) => runAt(text, form, at)));
+  }
 }
 
 /** As `hide`, in all texts of a plain value. */
@@ -60,18 +66,18 @@ export function eachText(value: unknown, replace: (text: string) => string): unk
   return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, eachText(entry, replace)]));
 }
 
-/** A text, with each run of characters that a value begins with, `startLength` or the whole of it, masked. */
-function withoutRuns(text: string, value: string): string {
-  const start = value.slice(0, startLength);
-  let rest = text;
-  let done = '';
-  for (let at = rest.indexOf(start); at !== -1; at = rest.indexOf(start)) {
-    let length = start.length;
-    while (length < value.length && rest[at + length] === value[length]) length++;
-    done += rest.slice(0, at) + mask;
-    rest = rest.slice(at + length);
-  }
-  return done + rest;
+/** Where the first beginning of any of the values is; -1 where there is none. */
+function firstOf(text: string, values: readonly string[], from: number): number {
+  const places = values.map((value) => text.indexOf(value.slice(0, startLength), from)).filter((at) => at !== -1);
+  return places.length === 0 ? -1 : Math.min(...places);
+}
+
+/** How many characters of a value stand there; 0 where that is less than its beginning. */
+function runAt(text: string, value: string, at: number): number {
+  if (!text.startsWith(value.slice(0, startLength), at)) return 0;
+  let length = Math.min(startLength, value.length);
+  while (length < value.length && text[at + length] === value[length]) length++;
+  return length;
 }
 
 /** A secret variable and, of a list, its entries; of `name:secret` the secret. */

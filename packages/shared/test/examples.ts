@@ -89,5 +89,13 @@ export const examples: { readonly [Kind in EventKind]: JobEvent<Kind> } = {
 /** Events with fields that came later and may be missing, by the name of their golden file. */
 export const laterExamples: Readonly<Record<string, JobEvent>> = {
   'received-owned': { ...examples.received, data: { ...examples.received.data, owner: 'backend' } },
+  'received-uploaded': {
+    ...examples.received,
+    data: {
+      ...examples.received.data,
+      image_url: `https://pet-roast.example/photos/${jobId}?expires=1767326945&signature=s`,
+      image_id: jobId,
+    },
+  },
   'erased-owned': { ...examples.erased, data: { owner: 'backend' } },
 };

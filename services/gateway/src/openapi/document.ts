@@ -31,6 +31,7 @@ import { webhookOperation } from './webhook.ts';
 export const operations: readonly Operation[] = [...jobOperations, ...operatorOperations];
 
 const json = 'application/json';
+const multipart = 'multipart/form-data';
 const dialect = { io: 'input', unrepresentable: 'any', override: dropNoise } as const;
 const named = z.registry<{ id: string }>();
 for (const [id, schema] of Object.entries(namedSchemas)) named.add(schema, { id });
@@ -90,6 +91,7 @@ function pathsOf(all: readonly Operation[]): OpenApiDocument['paths'] {
 
 function operationObject(operation: Operation): OperationObject {
   const { id, tag, summary, description, access, parameters, body, answers, errors } = operation;
+  const form = operation.form && content(multipart, operation.form.schema, operation.form.examples);
   return {
     operationId: id,
     tags: [tag],
@@ -97,7 +99,9 @@ function operationObject(operation: Operation): OperationObject {
     ...(description === undefined ? {} : { description }),
     ...(access ? { security: schemesOf[access].map((scheme) => ({ [scheme]: [] })) } : {}),
     ...(parameters ? { parameters: parameters.map(parameterObject) } : {}),
-    ...(body ? { requestBody: { required: body.required, content: content(json, body.schema, body.examples) } } : {}),
+    ...(body
+      ? { requestBody: { required: body.required, content: { ...content(json, body.schema, body.examples), ...form } } }
+      : {}),
     responses: Object.fromEntries([
       ...answers.map((answer) => answerEntry(answer, access === 'caller' ? limitHeaders : [])),
       ...errorEntries(errors),

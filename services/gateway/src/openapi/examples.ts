@@ -23,6 +23,9 @@ export const exampleRequest = {
   metadata: { user_id: 42 },
 };
 
+/** A file is shown by its name. */
+export const exampleForm = { text: exampleRequest.text, image: 'bruno.jpg', metadata: '{"user_id":42}' };
+
 const received = at('received', 0, {
   ...exampleRequest,
   request_id: requestId,

@@ -4,9 +4,16 @@ import { z } from 'zod';
 import { requestSchema } from '../request-to-received.ts';
 import { keyPattern } from '../routes/generate-video.ts';
 import { jobIdPattern, waitSchema } from '../routes/video-status.ts';
-import { exampleJobId, exampleJobs, exampleRequest } from './examples.ts';
+import { exampleForm, exampleJobId, exampleJobs, exampleRequest } from './examples.ts';
 import { bodyFailures, callerFailures, type Operation, type Parameter } from './operation.ts';
-import { acceptedSchema, cancelledSchema, connectionReportSchema, jobSchema, resultSchema } from './schemas.ts';
+import {
+  acceptedSchema,
+  cancelledSchema,
+  connectionReportSchema,
+  jobSchema,
+  resultSchema,
+  videoFormSchema,
+} from './schemas.ts';
 
 const idParameter: Parameter = {
   in: 'path',
@@ -21,6 +28,7 @@ const photoFailures = [
   'image_not_an_image',
   'image_too_large',
   'image_address_refused',
+  'image_gone',
 ] as const satisfies ErrorCode[];
 
 /** The codes that no job ends with: they are about a request. */
@@ -41,6 +49,7 @@ const aboutRequests: readonly ErrorCode[] = [
   'rate_limited',
   'too_many_jobs',
   'overloaded',
+  'uploads_not_configured',
   'letter_not_found',
   'not_replayable',
   'second_payment_possible',
@@ -59,7 +68,7 @@ export const jobOperations: readonly Operation[] = [
     tag: 'Videos',
     summary: 'Make a video of a pet photo and a roast',
     description:
-      'Answered when there is a verdict on the photo, or after five seconds without one. After a 202 the job ends with one webhook: completed, failed or cancelled. After any other answer there is none.',
+      'Answered when there is a verdict on the photo, or after five seconds without one. After a 202 the job ends with one webhook: completed, failed or cancelled. After any other answer there is none. The photo is named by its address, in JSON, or is sent itself, as the file `image` of a form (`multipart/form-data`) with the same text fields: then it is kept until the job is over.',
     parameters: [
       {
         in: 'header',
@@ -77,6 +86,7 @@ export const jobOperations: readonly Operation[] = [
         translated: exampleRequest,
       },
     },
+    form: { schema: videoFormSchema, examples: { with_the_photo: exampleForm } },
     answers: [
       {
         status: 202,
@@ -100,10 +110,49 @@ export const jobOperations: readonly Operation[] = [
       'idempotency_key_reused',
       'job_erased',
       ...photoFailures,
+      'uploads_not_configured',
       'overloaded',
       'unavailable',
       'internal',
     ],
+  },
+  {
+    method: 'get',
+    path: '/photos/{id}',
+    id: 'getPhoto',
+    tag: 'Videos',
+    summary: 'An uploaded photo',
+    description:
+      'For the video vendor, who is given the address with the job. It is signed and expires; the photo is deleted when the job is over.',
+    parameters: [
+      { ...idParameter, about: 'The photo’s id' },
+      {
+        in: 'query',
+        name: 'expires',
+        about: 'Until when the address is good, in seconds since 1970',
+        schema: z.string(),
+        required: true,
+        example: '1767330245',
+      },
+      {
+        in: 'query',
+        name: 'signature',
+        about: 'An HMAC over the id and that time',
+        schema: z.string(),
+        required: true,
+        example: 'Qm9uam91ciwgY2hpZW4gcGFyZXNzZXV4IGRlIGxvdXM',
+      },
+    ],
+    answers: [
+      {
+        status: 200,
+        means: 'The photo.',
+        contentType: 'image/*',
+        schema: z.string().meta({ contentMediaType: 'image/*' }),
+        examples: { photo: 'the bytes of bruno.jpg' },
+      },
+    ],
+    errors: ['not_found', 'overloaded', 'unavailable', 'internal'],
   },
   {
     method: 'get',

@@ -12,6 +12,8 @@ export type Operation = {
   readonly description?: string;
   readonly parameters?: readonly Parameter[];
   readonly body?: Body;
+  /** The same as a form (`multipart/form-data`), where that is taken too. */
+  readonly form?: Omit<Body, 'required'>;
   readonly answers: readonly Answer[];
   readonly errors: readonly Failure[];
   /** Whose key or token it takes; absent where it is open to everybody. */

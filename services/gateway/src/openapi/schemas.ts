@@ -2,9 +2,9 @@
  * What the gateway answers, and what the notifier sends, as schemas. The code's own types (`JobView`, the client's, the
  * notifier's) are compared with them by the compiler in `test/openapi.test.ts`, the answers themselves when they are given.
  */
-import { type ErrorCode, errorCatalogue, letterSchema, petSchema } from '@pet-roast/shared';
+import { type ErrorCode, errorCatalogue, letterSchema, metadataBytesMax, petSchema } from '@pet-roast/shared';
 import { z } from 'zod';
-import { requestSchema } from '../request-to-received.ts';
+import { formSchema, requestSchema } from '../request-to-received.ts';
 import { replayManySchema, replaySchema } from '../routes/admin.ts';
 
 const jobId = z.string().describe('The job’s id');
@@ -20,6 +20,19 @@ export const errorSchema = z.object({
     field: z.string().exactOptional().describe('The part of the request that is wrong'),
   }),
   request_id: z.string().describe('Finds the request in the logs'),
+});
+
+/** What `read-form.ts` reads: all parts are text, and one is the photo. */
+export const videoFormSchema = formSchema.extend({
+  image: z
+    .string()
+    .meta({ contentMediaType: 'application/octet-stream' })
+    .describe('The photo itself: a JPEG, PNG, WebP, GIF or AVIF file'),
+  metadata: z
+    .string()
+    .meta({ contentMediaType: 'application/json' })
+    .optional()
+    .describe(`Anything of yours, an object as JSON of at most ${metadataBytesMax} bytes; kept with the job`),
 });
 
 export const acceptedSchema = z.object({
@@ -110,6 +123,7 @@ export const webhookSchema = z.object({
 /** The schemas that the document names under `components`. */
 export const namedSchemas = {
   GenerateVideoRequest: requestSchema,
+  GenerateVideoForm: videoFormSchema,
   Accepted: acceptedSchema,
   Job: jobSchema,
   Pet: petSchema,
