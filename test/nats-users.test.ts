@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startNatsWithUsers } from './helpers/nats-with-users.ts';
 import { redisPassword, type SystemWithUsers, startSystemWithUsers } from './helpers/system-with-users.ts';
 
-const images = { 'pet.jpg': await readFile(new URL('../packages/sandbox/assets/pet.jpg', import.meta.url)) };
+const pet = await readFile(new URL('../packages/sandbox/assets/pet.jpg', import.meta.url));
+const images = { 'pet.jpg': Buffer.from(pet) };
 const withoutGateway = serviceNames.filter((name) => name !== 'gateway');
 let t: SystemWithUsers;
 let otherServices: Promise<unknown>;
@@ -43,6 +44,16 @@ describe('services that are NATS users of their own', () => {
     const jobId = await wholeJob();
     const stream = await fetch(`${t.gatewayUrl}/api/jobs/${jobId}/events`);
     expect(await stream.text()).toContain('"stage":"notified"');
+  });
+
+  it('do one with an uploaded photo', async () => {
+    const form = new FormData();
+    form.append('text', 'My dog is lazy.');
+    form.append('image', new Blob([images['pet.jpg']], { type: 'image/jpeg' }), 'pet.jpg');
+    const { status, body } = await t.api.call('/api/generate-video', { method: 'POST', body: form });
+    expect(status).toBe(202);
+    await t.api.completes(body.job_id);
+    await t.api.ended(body.job_id);
   });
 
   it('cancel one', async () => {

@@ -65,9 +65,21 @@ function routeSection({
     ...(operation.description ? [operation.description] : []),
     ...(fields.length === 0 ? [] : [table(['Name', 'Type', 'What it is'], fields)]),
     `\`\`\`sh\n${curlOf(method, path, operation)}\n\`\`\``,
+    ...formBlock(method, path, operation),
     table(['Answer', 'Means'], Object.entries(operation.responses).map(answerRow)),
     ...exampleBlock(operation),
   ].join('\n\n');
+}
+
+/** The same request as a form, where there is one. */
+function formBlock(method: string, path: string, operation: OperationObject): string[] {
+  const form = operation.requestBody?.content['multipart/form-data'];
+  if (form === undefined) return [];
+  return [
+    'As a form, with the photo itself:',
+    table(['Name', 'Type', 'What it is'], bodyRows(form.schema)),
+    `\`\`\`sh\n${curlOf(method, path, operation, 'multipart/form-data')}\n\`\`\``,
+  ];
 }
 
 function webhookSection(operation: OperationObject): string {

@@ -5,6 +5,7 @@ import {
   redisForTest,
   type ServiceName,
   sandboxCallbackSecret,
+  sandboxPhotoSecret,
   serviceNames,
   spawnService,
   type TestSystem,
@@ -55,6 +56,8 @@ export async function startSystemWithUsers(worldOptions: WorldOptions): Promise<
     NOTIFIER_URL: urlOf('notifier'),
     BRIDGE_PUBLIC_URL: urlOf('revid-bridge'),
     CALLBACK_SECRET: sandboxCallbackSecret,
+    GATEWAY_PUBLIC_URL: urlOf('gateway'),
+    PHOTO_URL_SECRET: sandboxPhotoSecret,
     ...(model === undefined ? {} : { MODEL_PATH: model }),
     ...world.env,
   };

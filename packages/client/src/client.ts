@@ -4,6 +4,7 @@ import { type Answer, read, readEmpty } from './answers.ts';
 import { normalizeBaseUrl } from './base-url.ts';
 import { createError, PetRoastError } from './errors.ts';
 import { createFollow } from './follow.ts';
+import { formOf } from './form.ts';
 import { type Call, createRequest } from './request.ts';
 import { withRetries } from './retry.ts';
 import type {
@@ -99,8 +100,9 @@ export function createClient(options: ClientOptions): Client {
     async generateVideo(input, { idempotencyKey = randomUUID(), signal } = {}) {
       checkKey(idempotencyKey);
       const headers = { 'idempotency-key': idempotencyKey };
+      const body = formOf(input) ?? input;
       try {
-        return await call({ method: 'POST', path: '/api/generate-video', headers, body: input, signal }, (answer) => ({
+        return await call({ method: 'POST', path: '/api/generate-video', headers, body, signal }, (answer) => ({
           ...read<Omit<StartedJob, 'replayed'>>(answer, ['job_id', 'status', 'stage']),
           replayed: answer.headers.get('idempotency-replayed') === 'true',
         }));

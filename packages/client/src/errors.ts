@@ -111,6 +111,8 @@ const classes: ReadonlyMap<string, ErrorClass> = new Map([
     'image_not_an_image',
     'image_too_large',
     'image_address_refused',
+    'image_gone',
+    'uploads_not_configured',
   ]),
   ...entries(JobNotFoundError, ['job_not_found', 'job_erased']),
   ...entries(NotReadyError, ['result_not_ready']),

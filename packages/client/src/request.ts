@@ -8,6 +8,7 @@ export type Call = {
   /** After the base address: `/api/…`. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON; a form as it is. */
   readonly body?: unknown;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
@@ -27,14 +28,17 @@ export function createRequest(options: {
 }): Request {
   async function open(call: Omit<Call, 'timeoutMs'>): Promise<Response> {
     const headers: Record<string, string> = { accept: 'application/json', ...call.headers };
-    if (call.body !== undefined) headers['content-type'] = 'application/json';
+    const isJson = call.body !== undefined && !(call.body instanceof FormData);
+    // Of a form `fetch` says the type, with the boundary that it chooses.
+    if (isJson) headers['content-type'] = 'application/json';
     if (options.apiKey !== undefined) headers['authorization'] = `Bearer ${options.apiKey}`;
     const init: RequestInit = {
       method: call.method ?? 'GET',
       headers,
       // A followed redirect turns a POST into a GET and may take the key to another host.
       redirect: 'manual',
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      ...(call.body instanceof FormData ? { body: call.body } : {}),
+      ...(isJson ? { body: JSON.stringify(call.body) } : {}),
       ...(call.signal === undefined ? {} : { signal: call.signal }),
     };
     try {

@@ -3,12 +3,24 @@
  * package use one vocabulary.
  */
 
-/** A photo and a roast. */
-export type GenerateVideoInput = {
-  /** The roast, 1 to 5,000 characters, in any supported language. */
-  readonly text: string;
+/** A photo and a roast: the photo's address, or the photo itself. */
+export type GenerateVideoInput = Roast & (PhotoAddress | Photo);
+
+type PhotoAddress = {
   /** Public http(s) address of the photo, at most 2,048 characters. */
   readonly image_url: string;
+  readonly image?: undefined;
+};
+
+type Photo = {
+  /** A JPEG, PNG, WebP, GIF or AVIF file of at most 20 MB. A Buffer is a Uint8Array. */
+  readonly image: Blob | Uint8Array;
+  readonly image_url?: undefined;
+};
+
+type Roast = {
+  /** The roast, 1 to 5,000 characters, in any supported language. */
+  readonly text: string;
   /** ISO 639 code of the text, such as `hi`; told from its script where it is not given. */
   readonly source_language?: string | undefined;
   /** ISO 639 code of the video's language. */

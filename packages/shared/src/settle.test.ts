@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { examples } from '../test/examples.ts';
+import { JobErased } from './envelope.ts';
 import { Permanent, RetryLater } from './errors.ts';
 import { nakDelayMsMax, nakDelayMsMin, settle } from './settle.ts';
 
@@ -8,6 +10,12 @@ describe('the settlement of a delivery', () => {
   it('acknowledges what is done', () => {
     expect(settle(step, 1, { handled: undefined })).toEqual({ do: 'ack' });
     expect(settle(step, 99, { handled: undefined })).toEqual({ do: 'ack' });
+  });
+
+  it('acknowledges what is of a job that is erased, however often it was tried', () => {
+    const error = new JobErased({ ...examples.erased, seq: 9 });
+    expect(settle(step, 1, { error })).toEqual({ do: 'ack' });
+    expect(settle(step, 99, { error })).toEqual({ do: 'ack' });
   });
 
   it('waits longer with each attempt, and the last wait repeats', () => {

@@ -6,6 +6,7 @@
  * Exit 0: there is a model; when the second is missing stderr says why. 3: no model can be had, with the reason.
  * 1: anything else, such as a wrong setting.
  */
+import { redact } from '@pet-roast/shared/redact';
 import type { DownloadProgress } from './model-download.ts';
 import { ModelUnavailable } from './model-file.ts';
 import { resolveModels } from './models.ts';
@@ -23,14 +24,19 @@ async function main(): Promise<number> {
   try {
     const models = await resolveModels(process.env, { onProgress: progressWriter(), signal: stop.signal });
     const troubles = [...models.failedBefore, ...(models.second?.failedBefore ?? [])];
-    for (const { where, why } of troubles) process.stderr.write(`model: ${where}: ${why}\n`);
-    if (models.secondMissing !== undefined) process.stderr.write(`${models.secondMissing}\n`);
+    for (const { where, why } of troubles) tell(`model: ${where}: ${why}`);
+    if (models.secondMissing !== undefined) tell(models.secondMissing);
     process.stdout.write(`${models.path}\n`);
     return 0;
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    tell(error instanceof Error ? error.message : String(error));
     return error instanceof ModelUnavailable ? exitUnavailable : 1;
   }
+}
+
+/** A mirror's address may have a password in it. */
+function tell(line: string): void {
+  process.stderr.write(`${redact(line)}\n`);
 }
 
 /** One line that updates itself on a terminal; elsewhere a line each 25 %, per address. */

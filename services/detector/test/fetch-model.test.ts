@@ -55,6 +55,16 @@ test('without the second model there is still a first, and stderr says what is m
   expect(stderr).toContain('yolov5-custom looks alone, without deimv2-femto');
 });
 
+test('shows no password of a mirror that gives nothing', async () => {
+  const { code, stderr } = await run({
+    MODEL_NAME: 'yolov5-custom',
+    MODEL_MIRROR: 'http://me:a-password@127.0.0.1:1/',
+  });
+  expect(code).toBe(3);
+  expect(stderr).toContain('http://***@127.0.0.1:1/');
+  expect(stderr).not.toContain('a-password');
+});
+
 async function run(env: Record<string, string>) {
   const child = spawn(process.execPath, [script], {
     env: { PATH: process.env['PATH'], MODEL_CACHE_DIR: join(folder, 'cache'), ...env },

@@ -40,6 +40,7 @@ beforeAll(async () => {
       ...{ SANDBOX: 'true', NATS_URL: nats.url, REDIS_URL: redis.url, ADMIN_TOKEN: adminToken },
       // No detector: a request that is right is answered at once, and never refused for the photos that wait.
       ...{ DETECT_WAIT_MS: '0', DETECT_WAITING_MAX: '1000000', API_KEYS: `fuzzer:${apiKey}` },
+      ...{ GATEWAY_PUBLIC_URL: 'http://127.0.0.1:1', PHOTO_URL_SECRET: 'a-photo-secret-for-the-fuzzer' },
       ...{ RATE_LIMIT_JOBS_PER_MINUTE: '1000000', RATE_LIMIT_READS_PER_MINUTE: '1000000', OPEN_JOBS_MAX: '100000' },
     },
   });

@@ -92,6 +92,7 @@ function section({ method, path, operation }: Entry, document: OpenApiDocument):
     about: one.description,
   }));
   const body = requestBody?.content['application/json'];
+  const form = requestBody?.content['multipart/form-data'];
   return `<section id="${operationId}">
 <h3>${escaped(summary)}</h3>
 <p class="route"><span class="method ${method}">${method === 'hook' ? 'POST' : method.toUpperCase()}</span><code>${escaped(path)}</code>${
@@ -101,6 +102,7 @@ ${description === undefined ? '' : `<p>${prose(description)}</p>`}
 ${fields.length === 0 ? '' : `<h4>${method === 'hook' ? 'Headers' : 'Parameters'}</h4>${fieldTable(fields)}`}
 ${body ? `<h4>Body</h4>${fieldTable(fieldsOf(body.schema, document))}` : ''}
 ${method === 'hook' ? examples(requestBody?.content ?? {}) : `<h4>Example</h4>${code(curlOf(method, path, operation))}`}
+${form ? `<h4>Body as a form</h4>${fieldTable(fieldsOf(form.schema, document))}${code(curlOf(method, path, operation, 'multipart/form-data'))}` : ''}
 <h4>Answers</h4>
 ${Object.entries(responses)
   .map(([status, response]) => answer(status, response, document))

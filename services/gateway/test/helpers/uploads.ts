@@ -9,6 +9,7 @@ import {
   redisForTest,
   spawnService,
 } from '@pet-roast/testing';
+import { expectDocumented } from './documented.ts';
 
 export const publicUrl = 'https://gateway.example';
 export const photoSecret = 'photo-secret-of-this-test';
@@ -87,13 +88,16 @@ export function formOf(...parts: readonly Part[]): FormData {
   return form;
 }
 
+/** Sends it; fails where the answer is not as the OpenAPI document says. */
 export async function upload(
   to: RunningService,
   body: string | FormData | Uint8Array<ArrayBuffer>,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
-  const answer = await fetch(`${to.url}/api/generate-video`, { method: 'POST', headers, body });
-  return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Answer['body'] };
+  const path = '/api/generate-video';
+  const answer = await fetch(to.url + path, { method: 'POST', headers, body });
+  const { status, headers: answered } = answer;
+  return { status, headers: answered, body: (await expectDocumented('POST', path, answer)) as Answer['body'] };
 }
 
 const beginnings = {

@@ -1,0 +1,34 @@
+/** What the vendor says of a render, in its own words: the job's are taken out of them. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { expect, it } from 'vitest';
+import { createRevid } from '../src/adapters/revid-http.ts';
+
+it('a refusal that quotes the request is kept without the text, the photo’s address and the callback’s token', async () => {
+  const server = createServer(async (request, response) => {
+    const body = await text(request);
+    response.writeHead(422, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ success: 0, error: `aspectRatio of ${body} is not known` }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const revid = createRevid({ baseUrl: `http://127.0.0.1:${port}`, apiKey: 'key', submitTimeoutMs: 5_000 });
+  const [roast, photo, callback] = [
+    'My dog is so very, very lazy that "fetch" is a rumour.',
+    'https://photos.example/bruno.jpg',
+    'https://bridge.example/api/webhook/video-complete?job_id=1&token=unguessable',
+  ];
+  const submitted = await revid.submit({ prompt: roast, media: [{ url: photo }], webhook: callback, ratio: '1:9' }, [
+    roast,
+    photo,
+    callback,
+  ]);
+  expect(submitted).toMatchObject({ kind: 'refused', code: 'render_refused' });
+  const why = 'why' in submitted ? submitted.why : '';
+  expect(why).toBe(
+    'HTTP 422: aspectRatio of {"prompt":"***","media":[{"url":"***"}],"webhook":"***","ratio":"1:9"} is not known',
+  );
+  await revid.close();
+  server.close();
+});
