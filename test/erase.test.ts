@@ -1,8 +1,9 @@
 /** `DELETE /api/jobs/{id}`: what it takes, what it leaves, and what it answers; also where it is broken off. */
+import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Broker, createEvent, subjectOf } from '@pet-roast/shared';
+import { type Broker, createEvent, findPhoto, putPhoto, subjectOf } from '@pet-roast/shared';
 import { brokerForTest, type RawNats, rawNats, startTestSystem, type TestSystem, until } from '@pet-roast/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -65,6 +66,16 @@ describe('erasing a job', () => {
     await erasing.erased(body.job_id);
     expect((await letters()).filter(({ job_id }) => job_id === body.job_id)).toEqual([]);
     expect((await api.admin(`/dead-letters/${letter?.id}/replay`, {})).status).toBe(404);
+  });
+
+  it('deletes a photo that was uploaded for it, where that is still there', async () => {
+    await publishJob(broker, 'uploaded');
+    const bytes = await readFile(pet);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    await putPhoto(broker.photos, { id: 'uploaded', format: 'jpeg', bytes: bytes.length, sha256, parts: [bytes] });
+    expect(await findPhoto(broker.photos, 'uploaded')).toMatchObject({ bytes: bytes.length });
+    await erasing.erased('uploaded');
+    expect(await findPhoto(broker.photos, 'uploaded')).toBeUndefined();
   });
 
   it('is refused while the job is not over, and possible as soon as it is cancelled', async () => {

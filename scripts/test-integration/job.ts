@@ -1,5 +1,5 @@
 /** A job of the tester's own: started, followed from stage to stage with a limit for each, and cancelled rather than left. */
-import { type GenerateVideoInput, type JobStatus, PetRoastError } from '../../packages/client/src/index.ts';
+import { type JobStatus, PetRoastError } from '../../packages/client/src/index.ts';
 import { blameOfCode, blameOfError, blameOfStage, isSilence, wordsOf } from './blame.ts';
 import { type Blame, Broken, type Context, readable } from './check.ts';
 
@@ -18,7 +18,10 @@ const metadata = { test: 'integration' };
  * Sends the request. When the run ends meanwhile, its answer is still waited for a little: a job whose id is not known
  * cannot be cancelled. Throws the client's errors: `NoPetsDetectedError`, …
  */
-export async function startJob(context: Context, input: Pick<GenerateVideoInput, 'text' | 'image_url'>): Promise<Job> {
+export async function startJob(
+  context: Context,
+  input: { readonly text: string; readonly image_url: string },
+): Promise<Job> {
   context.signal.throwIfAborted();
   const startedAt = performance.now();
   const signal = laterThan(context.signal, context.cleanUpMs);

@@ -6,6 +6,7 @@ import { createError, NoPetsDetectedError, PetRoastError, RenderFailedError, Una
 const plain = [
   'not_found',
   'job_already_over',
+  'job_not_over',
   'internal',
   'letter_not_found',
   'not_replayable',

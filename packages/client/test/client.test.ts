@@ -56,6 +56,39 @@ describe('a video', () => {
     expect(second?.headers['idempotency-key']).not.toBe(first?.headers['idempotency-key']);
   });
 
+  it.each<[string, Blob | Uint8Array]>([
+    ['a Blob', new Blob(['the photo'])],
+    ['a Buffer', Buffer.from('the photo')],
+    ['a Uint8Array of a larger buffer', new TextEncoder().encode('not the photo').subarray(4)],
+  ])('is started with the photo itself, as %s, in a form with the other fields as text', async (_what, image) => {
+    server.on(generate, broken, accepted);
+    const metadata = { user: 42 };
+    await client().generateVideo({
+      text: input.text,
+      image,
+      source_language: 'en',
+      target_language: undefined,
+      metadata,
+    });
+    expect(server.asked).toHaveLength(2);
+    for (const { headers, body } of server.asked) {
+      const type = headers['content-type'] ?? '';
+      expect(type).toMatch(/^multipart\/form-data; boundary=/);
+      expect(headers['idempotency-key']).toBe(server.asked[0]?.headers['idempotency-key']);
+      const form = await new Response(body, { headers: { 'content-type': type } }).formData();
+      const { image: file, ...texts } = Object.fromEntries(form);
+      expect(texts).toEqual({ text: input.text, source_language: 'en', metadata: '{"user":42}' });
+      expect(await (file as File).text()).toBe('the photo');
+    }
+  });
+
+  it('is not asked for with a photo that is neither bytes nor a Blob', async () => {
+    for (const image of ['/tmp/photo.jpg', {}, null] as unknown as Blob[]) {
+      await expect(client().generateVideo({ text: 'x', image })).rejects.toBeInstanceOf(TypeError);
+    }
+    expect(server.asked).toHaveLength(0);
+  });
+
   it('is told apart from a replay of one', async () => {
     server.on(
       generate,

@@ -17,6 +17,7 @@ import {
   UnavailableError,
 } from '../src/index.ts';
 
+const publicUrl = 'https://gateway.example';
 let nats: Awaited<ReturnType<typeof natsForTest>>;
 let redis: Awaited<ReturnType<typeof redisForTest>>;
 let gateway: RunningService;
@@ -29,7 +30,10 @@ beforeAll(async () => {
   [nats, redis] = await Promise.all([natsForTest(), redisForTest()]);
   gateway = await spawnService({
     entry: 'services/gateway/src/main.ts',
-    env: { SANDBOX: 'true', NATS_URL: nats.url, REDIS_URL: redis.url, DETECT_WAIT_MS: '400' },
+    env: {
+      ...{ SANDBOX: 'true', NATS_URL: nats.url, REDIS_URL: redis.url, DETECT_WAIT_MS: '400' },
+      ...{ GATEWAY_PUBLIC_URL: publicUrl, PHOTO_URL_SECRET: 'photo-secret-of-this-test' },
+    },
   });
   broker = await brokerForTest(nats.url);
   await gateway.ready();
@@ -55,6 +59,28 @@ describe('the gateway, asked by the client', () => {
     expect(job).toEqual({ job_id: expect.any(String), status: 'queued', stage: 'detected', replayed: false });
     const status = await client.getStatus(job.job_id);
     expect(status).toMatchObject({ status: 'queued', video_url: null, error: null, detection: { pets: [aDog] } });
+  });
+
+  it('takes a photo itself, keeps it under an address of its own, and makes one job of two calls with one key', async () => {
+    const photo = Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.alloc(300_000, 'x')]);
+    const options = { idempotencyKey: 'row-with-a-photo' };
+    const first = await client.generateVideo({ text: dog.text, image: photo, metadata: { row: 8 } }, options);
+    const second = await client.generateVideo(
+      { text: dog.text, image: new Blob([photo]), metadata: { row: 8 } },
+      options,
+    );
+    expect([first.replayed, second]).toEqual([false, { ...first, replayed: true }]);
+    const { data } = await broker.readReceived(first.job_id);
+    expect(data).toMatchObject({ text: dog.text, metadata: { row: 8 }, image_id: first.job_id });
+    expect(Buffer.from(await (await fetch(data.image_url.replace(publicUrl, gateway.url))).arrayBuffer())).toEqual(
+      photo,
+    );
+    const wrong = client.generateVideo({ text: dog.text, image: Buffer.from('no photo') });
+    await expect(wrong).rejects.toMatchObject({
+      name: 'InvalidRequestError',
+      code: 'image_not_an_image',
+      field: 'image',
+    });
   });
 
   it('makes one job of two calls with one key', async () => {

@@ -54,5 +54,7 @@ export function createReadJob(deps: {
 
 /** Failed and undeliverable jobs can be replayed; these can not. */
 function isFinal(view: JobView): boolean {
-  return view.stage === 'rejected' || (view.stage === 'notified' && view.status !== 'failed');
+  // An outcome may reach Redis after the news of its delivery: only with both there is it over.
+  const ended = view.status === 'completed' || view.status === 'cancelled';
+  return view.stage === 'rejected' || (view.stage === 'notified' && ended);
 }
