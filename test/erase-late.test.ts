@@ -99,7 +99,7 @@ describe('what comes to a job after it is erased', () => {
     const pid = api.renders(body.job_id)[0]?.pid ?? '';
     const sent = await t.world.revid.sendCallback(pid, { patch: { status: 'failed', error: content } });
     expect(sent).toMatchObject({ status: 200 });
-    expect(await erasing.left(body.job_id)).toEqual([]);
+    expect(await erasing.left(body.job_id)).not.toContain(subjectOf('callback', body.job_id));
     t.world.revid.finish(pid);
     await t.world.revid.callbacks.waitFor((callback) => JSON.stringify(callback).includes('ready'));
     await expectQuiet(body.job_id, { renders: 1, webhooks: 0 });

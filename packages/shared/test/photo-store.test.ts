@@ -1,5 +1,8 @@
 /** Photos in NATS' object store, on a real server. */
 import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Broker, deletePhoto, findPhoto, type NewPhoto, PhotoGone, putPhoto, readPhoto } from '@pet-roast/shared';
 import { brokerForTest, natsForTest, type RawNats, rawNats, until } from '@pet-roast/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -52,6 +55,23 @@ describe('a photo', () => {
     expect(await findPhoto(broker.photos, 'job-1')).toBeUndefined();
     expect(await held()).toBe(0);
     await deletePhoto(broker.photos, 'job-1');
+  });
+
+  it('that is deleted is overwritten on the server’s disk, and its neighbour is not', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'pet-roast-photos-'));
+    await using own = await natsForTest({ dataDir });
+    const other = await brokerForTest(own.url, { photos: { bytesMax, maxAgeMs: 600_000 } });
+    for (const id of ['gone', 'kept'])
+      await putPhoto(other.photos, photoOf(id, Buffer.alloc(400_000, `what is ${id}, `)));
+    for (const id of ['gone', 'kept']) {
+      await until(() => isOnDisk(dataDir, `what is ${id}`), { what: `the photo ${id} on the disk` });
+    }
+    await deletePhoto(other.photos, 'gone');
+    await until(async () => !(await isOnDisk(dataDir, 'what is gone')), { what: 'the photo to be overwritten' });
+    expect(await isOnDisk(dataDir, 'what is kept')).toBe(true);
+    await other.close();
+    await own.close();
+    await rm(dataDir, { recursive: true });
   });
 
   it('that is deleted while it is read says so, instead of being half a photo', async () => {
@@ -182,6 +202,13 @@ async function read(id: string): Promise<Buffer> {
   const stored = await findPhoto(broker.photos, id);
   if (stored === undefined) throw new Error('there is no such photo');
   return Buffer.concat(await all(readPhoto(broker.photos, stored)));
+}
+
+async function isOnDisk(folder: string, text: string): Promise<boolean> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const contents = await Promise.all(files.map((file) => readFile(file)));
+  return contents.some((content) => content.includes(text));
 }
 
 /** Messages in the bucket. */
