@@ -8,9 +8,9 @@
  * each request has its time, no consumer is needed, and what is deleted is overwritten.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { z } from 'zod';
 import { type Broker, BrokerUnavailable } from './broker.ts';
 import type { ImageFormat } from './image-format.ts';
+import { encodeName, nameSubject, readName } from './photo-name.ts';
 import { photoPieceBytesMax, photosBucket } from './streams.ts';
 
 type Store = Broker['photos'];
@@ -116,17 +116,12 @@ async function putName(
   pieces: readonly number[],
 ): Promise<StoredPhoto | undefined> {
   const subject = nameSubject(id);
-  const name = {
-    ...{ name: id, bucket: photosBucket, nuid, size: bytes, chunks: pieces.length, deleted: false },
-    ...{ mtime: new Date().toISOString(), digest: digestOf(sha256), options: { max_chunk_size: photoPieceBytesMax } },
-    metadata: { format, pieces: pieces.join() },
-  };
+  const content = encodeName({ id, format, bytes, sha256, pieces }, nuid);
   for (let tries = 1; tries <= replacingTriesMax; tries++) {
     const before = await store.last(subject);
     const other = before && readName(id, before);
     if (other && other.photo.sha256 !== sha256) return undefined;
     const after = before?.seq ?? 0;
-    const content = new TextEncoder().encode(JSON.stringify(name));
     const seq = await store.append(subject, content, { id: `${nuid}:${after}`, after });
     // Refused: somebody was faster, or it is our own, stored before its acknowledgement was lost.
     const revision = seq ?? (await ownRevision(store, id, nuid));
@@ -150,49 +145,6 @@ async function deleteReplaced(store: Store, name: number, pieces: readonly numbe
 
 async function deletePieces(store: Store, pieces: readonly number[]): Promise<void> {
   for (const group of inGroups(pieces)) await Promise.all(group.map((seq) => store.delete(seq)));
-}
-
-const nameSchema = z.object({
-  nuid: z.string(),
-  size: z.number().int().min(0),
-  digest: z.string().regex(/^SHA-256=[\w-]{43}=$/),
-  metadata: z.object({
-    format: z.enum(['jpeg', 'png', 'webp', 'gif', 'avif', 'heic']),
-    pieces: z.string().regex(/^\d+(,\d+)*$/),
-  }),
-});
-
-function readName(id: string, { seq, data }: { readonly seq: number; readonly data: Uint8Array }) {
-  const { success, data: name } = nameSchema.safeParse(asJson(data));
-  if (!success) return undefined;
-  const sha256 = Buffer.from(name.digest.slice('SHA-256='.length), 'base64url').toString('hex');
-  const { format, pieces } = name.metadata;
-  const photo: StoredPhoto = {
-    ...{ id, format, bytes: name.size, sha256, revision: seq },
-    pieces: pieces.split(',').map(Number),
-  };
-  return { nuid: name.nuid, photo };
-}
-
-function asJson(data: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(data));
-  } catch {
-    return undefined;
-  }
-}
-
-function nameSubject(id: string): string {
-  return `$O.${photosBucket}.M.${padded(Buffer.from(id).toString('base64url'))}`;
-}
-
-function digestOf(sha256: string): string {
-  return `SHA-256=${padded(Buffer.from(sha256, 'hex').toString('base64url'))}`;
-}
-
-/** The format wants base64 for URLs with its padding. */
-function padded(base64url: string): string {
-  return base64url.padEnd(Math.ceil(base64url.length / 4) * 4, '=');
 }
 
 /** The same bytes in pieces of one size; what is behind the pieces taken so far is not touched yet. */

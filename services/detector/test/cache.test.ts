@@ -214,10 +214,14 @@ describe('the cache', () => {
     const { see, looks, warnings } = await detector({ url: own.url });
     const url = host.add('/a.jpg', 'a dog', '"v1"');
     await see(url);
+    const before = await questionsTo(own.url);
     await own.kill('SIGSTOP');
     for (let n = 0; n < 3; n++) expect(await see(url)).toMatchObject(dog);
     expect(warnings()).toHaveLength(1);
     await own.kill('SIGCONT');
+    // After the first silence it was asked nothing more for a while.
+    await until(async () => (await questionsTo(own.url)) > before, { what: 'the question that was not answered' });
+    expect(await questionsTo(own.url)).toBe(before + 1);
     await own.kill();
     await until(() => warnings().length === 2, { what: 'the lost connection to be told' });
     for (let n = 0; n < 3; n++) expect(await see(url)).toMatchObject(dog);
@@ -323,6 +327,14 @@ async function detector(options: DetectorOptions = {}) {
     looks: () => looks,
     warnings: () => warnings,
   };
+}
+
+/** How many scripts a Redis has run. */
+async function questionsTo(url: string): Promise<number> {
+  const asking = new Redis(url);
+  const stats = await asking.info('commandstats');
+  asking.disconnect();
+  return Number(/cmdstat_eval:calls=(\d+)/.exec(stats)?.[1] ?? 0);
 }
 
 /** The names of what is remembered. */

@@ -42,9 +42,12 @@ export async function eraseJob(jobId: string, caller: string | undefined, deps: 
  * job's id is left to find it by. May be repeated, and is, by step `project`.
  */
 export async function finishErasing(tombstone: StoredEvent<'erased'>, deps: EraseDeps): Promise<undefined> {
+  // First: by what Redis has, step `project` tells an event that comes when its subject is emptied already. A Redis that
+  // is away keeps nothing else from being deleted; all of this is then done once more.
+  const [projected] = await Promise.allSettled([deps.projection.write([tombstone])]);
   await deps.broker.deleteErased(tombstone);
   await deletePhoto(deps.broker.photos, tombstone.job_id);
-  await deps.projection.write([tombstone]);
+  if (projected.status === 'rejected') throw projected.reason;
 }
 
 const retryAfterS = 5;

@@ -1,5 +1,6 @@
 /** The gateway: takes requests, answers with the verdict on the photo, tells a job's status. */
 import { brokerOptions, defineService, openBroker, runService, runStages } from '@pet-roast/shared';
+import { openRedis } from '@pet-roast/shared/redis';
 import { registerRoutes } from './app.ts';
 import { demandKeys } from './callers.ts';
 import { configSchema } from './config.ts';
@@ -14,7 +15,6 @@ import { watchPressure } from './pressure.ts';
 import { openProjection } from './projection.ts';
 import { rateLimits } from './rate-limits.ts';
 import { watchForRebuild } from './rebuild.ts';
-import { openRedis } from './redis.ts';
 import { createVerdictOf } from './verdict-of.ts';
 
 export const gateway = defineService({

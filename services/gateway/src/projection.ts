@@ -5,9 +5,9 @@
  * lets none in again. A job's hash lives until `ttlMs` after its newest event happened, whenever it is written.
  */
 import { isKind, type Log, parseEvent, type StoredEvent } from '@pet-roast/shared';
+import { openRedis } from '@pet-roast/shared/redis';
 import type { ChainableCommander } from 'ioredis';
 import { followOpenJobs, openJobsKey, ownerField } from './follow-open-jobs.ts';
-import { openRedis } from './redis.ts';
 
 export type Projection = {
   /** Adds events to their jobs' hashes. Throws when Redis does not answer within a second. */

@@ -1,7 +1,16 @@
 /** What becomes of a photo when its job cannot be stored, and how many are sent at once; on a real NATS. */
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { type Broker, BrokerUnavailable, createLog, findPhoto, type StoredEvent } from '@pet-roast/shared';
+import {
+  type Broker,
+  BrokerUnavailable,
+  createLog,
+  findPhoto,
+  putPhoto,
+  type StoredEvent,
+  type StoredPhoto,
+  subjectOf,
+} from '@pet-roast/shared';
 import { brokerForTest, natsForTest, until } from '@pet-roast/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPhotoUrls } from '../src/photo-urls.ts';
@@ -37,24 +46,25 @@ describe('a photo whose job', () => {
 
   it('may be stored and is, is kept: the job goes on when its caller asks again', async () => {
     const lost = new BrokerUnavailable('NATS: publish: TIMEOUT');
-    let looks = 0;
-    const looking: ReceiveDeps['broker'] = {
-      ...broker,
-      async readLast(subject) {
-        looks++;
-        return broker.readLast(subject);
-      },
-      async publish(event, expected) {
-        await broker.publish(event, expected);
-        throw lost;
-      },
+    const storing: Broker['publish'] = async (event, expected) => {
+      await broker.publish(event, expected);
+      throw lost;
     };
-    await expect(receiveWith(looking.publish, 'stored', looking)).rejects.toBe(lost);
-    const before = looks;
-    await until(() => looks > before, { what: 'a look at the job' });
-    expect(await photoOf('stored')).toBeDefined();
+    await expect(receiveWith(storing, 'stored')).rejects.toBe(lost);
+    const photo = await photoOf('stored');
+    await photosOf(broker).discardWithoutJob(photo as StoredPhoto);
+    expect(await photoOf('stored')).toEqual(photo);
     expect(await receiveWith(broker.publish, 'stored')).toMatchObject({ replayed: true, stage: 'detected' });
-    expect(await photoOf('stored')).toBeDefined();
+    expect(await photoOf('stored')).toEqual(photo);
+  });
+
+  it('has another photo already, of a request that is on its way, is not stored', async () => {
+    const other = imageOf('png', 3_000);
+    const id = jobIdOf('another');
+    await putPhoto(broker.photos, { id, format: 'png', bytes: 3_000, sha256: 'b'.repeat(64), parts: [other] });
+    await expect(receiveWith(broker.publish, 'another')).rejects.toMatchObject({ code: 'idempotency_key_reused' });
+    expect(await broker.readLast(subjectOf('received', id))).toBeUndefined();
+    expect(await photoOf('another')).toMatchObject({ format: 'png' });
   });
 });
 
@@ -79,15 +89,14 @@ describe('photos on their way', () => {
 });
 
 /** Has a photo received under a key, with a publish of its own. */
-function receiveWith(publish: Broker['publish'], key: string, reading: Broker = broker) {
+function receiveWith(publish: Broker['publish'], key: string) {
   const photo = imageOf('jpeg');
   const parts = [photo];
   const image = { format: 'jpeg', bytes: photo.length, sha256: 'a'.repeat(64), parts, drop: () => {} } as const;
-  const withPublish = { ...reading, publish };
-  const urls = createPhotoUrls('https://gateway.example', ['a-secret-of-this-test']);
+  const withPublish = { ...broker, publish };
   const deps: ReceiveDeps = {
     broker: withPublish,
-    photos: createPhotos({ broker: withPublish, urls, log: createLog('test', 'silent') }),
+    photos: photosOf(withPublish),
     openJobs: { enter: async () => false, leave: async () => {} },
     verdictOf: async () => ({ kind: 'detected', data: { pets: [], late: false } }) as unknown as StoredEvent,
     refusal: () => undefined,
@@ -95,6 +104,11 @@ function receiveWith(publish: Broker['publish'], key: string, reading: Broker = 
   };
   const caller = { name: undefined, requestId: crypto.randomUUID(), idempotencyKey: key };
   return receive({ text: 'My dog is lazy.', image }, caller, deps);
+}
+
+function photosOf(own: Broker) {
+  const urls = createPhotoUrls('https://gateway.example', ['a-secret-of-this-test']);
+  return createPhotos({ broker: own, urls, log: createLog('test', 'silent') });
 }
 
 function photoOf(key: string) {

@@ -8,7 +8,8 @@ export type DecodeProcess = {
   readonly ended: boolean;
   /**
    * @throws DecoderDied when the process ends first, whoever's fault that is.
-   * @throws DecodingOverdue after `timeoutMs`; what hangs in native code can only be ended with its process.
+   * @throws DecodingOverdue after `timeoutMs`; what hangs in native code can only be ended with its process. Time in
+   *   which this process stood still does not count: the answer may have come meanwhile.
    */
   readonly ask: (work: Work) => Promise<Done>;
   readonly end: () => void;
@@ -30,18 +31,23 @@ export class DecodingOverdue extends Error {
   override readonly name = 'DecodingOverdue';
 }
 
-const program = fileURLToPath(new URL('decode-child.ts', import.meta.url));
+const tickMs = 250;
+const programDefault = fileURLToPath(new URL('decode-child.ts', import.meta.url));
 /** What is needed to run at all; no secret is among it. */
 const environmentKept = ['PATH', 'LD_LIBRARY_PATH', 'NODE_COMPILE_CACHE', 'TMPDIR'];
 
 export function startDecodeProcess(
   settings: ChildSettings,
-  options: { readonly timeoutMs: number; readonly onDied: (how: string) => void },
+  options: {
+    readonly program: string | undefined;
+    readonly timeoutMs: number;
+    readonly onDied: (how: string) => void;
+  },
 ): DecodeProcess {
   const waiting = new Map<number, { resolve: (done: Done) => void; reject: (error: Error) => void }>();
   let asked = 0;
   let ended = false;
-  const child = fork(program, [JSON.stringify(settings)], {
+  const child = fork(options.program ?? programDefault, [JSON.stringify(settings)], {
     // Structured clone: bytes travel as bytes.
     serialization: 'advanced',
     execArgv: [],
@@ -78,17 +84,20 @@ export function startDecodeProcess(
       const id = asked;
       const answer = Promise.withResolvers<Done>();
       waiting.set(id, answer);
-      const timer = setTimeout(() => {
+      let ticksLeft = Math.ceil(options.timeoutMs / tickMs);
+      const timer = setInterval(() => {
+        ticksLeft -= 1;
+        if (ticksLeft > 0) return;
         answer.reject(new DecodingOverdue(`the decoder has not answered within ${options.timeoutMs} ms`));
         child.kill('SIGKILL');
-      }, options.timeoutMs);
+      }, tickMs);
       child.send({ id, work } satisfies Request, (error) => {
         if (error) answer.reject(new DecoderDied(error.message));
       });
       try {
         return await answer.promise;
       } finally {
-        clearTimeout(timer);
+        clearInterval(timer);
         waiting.delete(id);
       }
     },

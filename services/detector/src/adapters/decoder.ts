@@ -3,7 +3,7 @@
  * there, and takes down neither this process nor another photo.
  *
  *   one process decodes for all, started with the first photo and ended after ten seconds without one;
- *   when it dies, each photo that it had in hand is decoded again at once, in a process for it alone;
+ *   when it dies, the photos that it had in hand are decoded again, one by one, each in a process for it alone;
  *   the photo that kills that one too is to blame, and gets a clear failure.
  */
 import { Permanent, RetryLater } from '@pet-roast/shared';
@@ -12,15 +12,19 @@ import type { PhotoSize } from '../core/looks.ts';
 import type { ModelEntry } from '../model-manifest.ts';
 import type { Done, Work } from './decode-child.ts';
 import { type DecodeProcess, DecoderDied, DecodingOverdue, startDecodeProcess } from './decode-process.ts';
-import { boundsOf, type ImageBounds } from './image-bounds.ts';
+import { boundsOf, type ImageBounds, tooManyBytes } from './image-bounds.ts';
 import type { ImageFormat } from './image-format.ts';
 import type { InputSquare } from './sharp-image.ts';
 
 export type DecoderOptions = ImageBounds & {
   /** For one photo; 1 unless told. */
   readonly threads?: number;
+  /** How long the process waits for the next photo; 10 s unless told. */
+  readonly idleMs?: number;
   /** Told how a decoding process ended that nobody had ended: for the log. */
   readonly onDecoderDied?: (how: string) => void;
+  /** The process's program; a test may have one that crashes. */
+  readonly program?: string;
 };
 type InputOf = Pick<ModelEntry, 'inputSize' | 'preprocess'>;
 /** A photo, or a part of one, for a model; boxes are in the photo's pixels counted from the part's corner. */
@@ -42,6 +46,7 @@ export type Decoder = {
    * Decodes a JPEG, PNG, WebP, GIF or AVIF photo (HEIC too where this build of sharp decodes it) and packs it.
    * @throws Permanent `image_not_an_image` for anything else, for a damaged one, and for one that crashes the decoder.
    * @throws Permanent `image_too_large` beyond a bound, time included.
+   * @throws RetryLater `image_too_large` when the decoder hangs on it: the photo's fault, or a machine with too much to do.
    * @throws RetryLater `detection_failed` when the decoder was killed twice from outside, as for want of memory.
    */
   readonly prepare: (bytes: Uint8Array, entry: InputOf) => Promise<PreparedImage>;
@@ -50,8 +55,8 @@ export type Decoder = {
   readonly close: () => void;
 };
 
-/** A start takes 0.2 s, and 90 MB at rest are not held for ever. */
-const idleMs = 10_000;
+/** A start takes 0.2 s; the 85 MB of a process at rest are not held for ever. */
+const idleMsDefault = 10_000;
 /** Beyond the decoding's own time-out, which native code does not obey everywhere: the start, and waiting for a thread. */
 const graceMs = 2_000;
 /** What a process dies of by its own doing. */
@@ -59,16 +64,19 @@ const crashes: readonly string[] = ['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGILL', 'S
 
 /** @throws Error when no decoding process can be started. */
 export async function openDecoder(options: DecoderOptions = {}): Promise<Decoder> {
-  const { threads = 1, onDecoderDied = () => {} } = options;
+  const { threads = 1, idleMs = idleMsDefault, onDecoderDied = () => {}, program } = options;
   const bounds = boundsOf(options);
   const timeoutMs = bounds.decodeTimeoutMs + graceMs;
-  const start = () => startDecodeProcess({ threads, bounds }, { timeoutMs, onDied: onDecoderDied });
+  const start = () => startDecodeProcess({ threads, bounds }, { program, timeoutMs, onDied: onDecoderDied });
   let shared: DecodeProcess | undefined;
   let inHand = 0;
   let photos = 0;
+  let lastSuspect: Promise<unknown> = Promise.resolve();
   let idle: NodeJS.Timeout | undefined;
 
   async function ask(work: Work): Promise<Done> {
+    const tooMany = 'bytes' in work && work.bytes && tooManyBytes(work.bytes, bounds);
+    if (tooMany) throw new Permanent('image_too_large', { detail: tooMany });
     clearTimeout(idle);
     inHand += 1;
     try {
@@ -80,21 +88,28 @@ export async function openDecoder(options: DecoderOptions = {}): Promise<Decoder
     }
   }
 
-  /** Who of those in hand killed the decoder is not known; each is tried where it can kill nobody else. */
+  /** Who of those in hand killed the decoder is not known; each is tried where it can kill nobody else, in turn. */
   async function again(error: unknown, work: Work): Promise<Done> {
     if (!(error instanceof DecoderDied)) throw failureOf(error);
+    const turn = lastSuspect.then(() => askAlone(work));
+    lastSuspect = turn.catch(() => {});
+    return await turn;
+  }
+
+  async function askAlone(work: Work): Promise<Done> {
     const own = start();
     try {
       return await own.ask(work);
-    } catch (second) {
-      throw failureOf(second);
+    } catch (error) {
+      throw failureOf(error);
     } finally {
       own.end();
     }
   }
 
-  const hello = await ask({ kind: 'hello' });
-  if (hello.kind !== 'hello') throw unexpected(hello);
+  await ask({ kind: 'hello' }).catch((cause: Error) => {
+    throw new Error(`the decoding process cannot be started (${cause.message}); its own output says why`, { cause });
+  });
   return {
     pid: () => (shared?.ended ? undefined : shared?.pid),
     close: () => {
@@ -141,7 +156,7 @@ function accepted(done: Done): Done {
 
 function failureOf(error: unknown): unknown {
   if (error instanceof DecodingOverdue) {
-    return new Permanent('image_too_large', { detail: `decoding took too long: ${error.message}`, cause: error });
+    return new RetryLater('image_too_large', { detail: `decoding took too long: ${error.message}`, cause: error });
   }
   if (!(error instanceof DecoderDied)) return error;
   return crashes.includes(error.how)

@@ -1,6 +1,6 @@
-import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { ftyp, pngOf } from '../../test/hostile/bytes.ts';
 import { type PhotoBox, packTensor, planLetterbox } from '../core/letterbox.ts';
 import { type ModelEntry, modelEntry } from '../model-manifest.ts';
 import type { ImageBounds } from './image-bounds.ts';
@@ -280,36 +280,6 @@ function noise(width: number, height: number) {
   return sharp({
     create: { width, height, channels: 3, background: '#888', noise: { type: 'gaussian', mean: 128, sigma: 40 } },
   });
-}
-
-/** An ISO media file's first box alone. */
-function ftyp(major: string, ...compatible: string[]) {
-  const box = Buffer.from(`\0\0\0\0ftyp${major}\0\0\0\0${compatible.join('')}`, 'latin1');
-  box.writeUInt32BE(box.length);
-  return box;
-}
-
-/** A PNG with that header, whatever pixels (filter byte and row, row by row) are behind it. */
-function pngOf(width: number, height: number, kind: { bitDepth: number; colourType: number }, rows: Buffer) {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([kind.bitDepth, kind.colourType], 8);
-  const chunk = (type: string, data: Buffer) => {
-    const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-    const framed = Buffer.alloc(body.length + 8);
-    framed.writeUInt32BE(data.length, 0);
-    framed.set(body, 4);
-    framed.writeUInt32BE(crc32(body), body.length + 4);
-    return framed;
-  };
-  const signature = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
-  return Buffer.concat([
-    signature,
-    chunk('IHDR', header),
-    chunk('IDAT', deflateSync(rows)),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
 }
 
 /** As `decoder.ts` packs it on the other side of the channel. */

@@ -13,11 +13,13 @@
 import sharp, { type Sharp } from 'sharp';
 import { type Letterbox, type PhotoBox, planLetterbox } from '../core/letterbox.ts';
 import type { Preprocess } from '../model-manifest.ts';
-import { boundsOf, type ImageBounds } from './image-bounds.ts';
+import { boundsOf, type ImageBounds, sidePixelsMax, tooManyBytes } from './image-bounds.ts';
 import { type ImageFormat, sniffFormat } from './image-format.ts';
 
 /** The longer side of the copy that later looks are cut from: two and a half times what a model sees of it. */
 const copySideMaxPixels = 1_280;
+/** From here on decodings take turns. 12 megapixels take less as JPEG, PNG or WebP, however they are encoded. */
+const largeMemoryBytes = 64_000_000;
 
 /** The square that a model takes, and how a photo lies in it. */
 export type InputSquare = { readonly size: number; readonly layout: Preprocess['layout'] };
@@ -60,9 +62,10 @@ export async function decodeWhole(
   bounds: ImageBounds = {},
 ): Promise<WholePhoto> {
   return await orRefused(bounds, async () => {
-    const { width, height, format } = await measure(bytes, bounds);
+    const { width, height, format, memoryBytes } = await measure(bytes, bounds);
     const letterbox = planLetterbox(width, height, input.size, input.layout);
-    return { width, height, format, rgb: await pixels(scaleTo(letterbox, decode(bytes, bounds))) };
+    const rgb = await inTurn(memoryBytes, () => pixels(scaleTo(letterbox, decode(bytes, bounds))));
+    return { width, height, format, rgb };
   });
 }
 
@@ -72,16 +75,12 @@ export async function decodeWhole(
  */
 export async function decodeCopy(bytes: Uint8Array, bounds: ImageBounds = {}): Promise<PhotoCopy> {
   return await orRefused(bounds, async () => {
-    const { width, height } = await measure(bytes, bounds);
-    const small = decode(bytes, bounds).resize(copySideMaxPixels, copySideMaxPixels, {
-      fit: 'inside',
-      withoutEnlargement: true,
-      kernel: 'lanczos3',
-    });
-    const { data, info } = await small
+    const { width, height, memoryBytes } = await measure(bytes, bounds);
+    const small = decode(bytes, bounds)
+      .resize(copySideMaxPixels, copySideMaxPixels, { fit: 'inside', withoutEnlargement: true, kernel: 'lanczos3' })
       .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
+      .raw({ depth: 'uchar' });
+    const { data, info } = await inTurn(memoryBytes, () => small.toBuffer({ resolveWithObject: true }));
     return { photo: { width, height }, raw: { width: info.width, height: info.height, channels: 3 }, data };
   });
 }
@@ -98,20 +97,42 @@ export async function cutPart(
 
 /** Format and size from the header, within bounds; no pixel is decoded. */
 async function measure(bytes: Uint8Array, bounds: ImageBounds) {
-  const { bytesMax, pixelsMax, wholePixelsMax } = boundsOf(bounds);
-  if (bytes.length > bytesMax) throw tooLarge(`${bytes.length} bytes, at most ${bytesMax} are accepted`);
+  const { pixelsMax, wholePixelsMax } = boundsOf(bounds);
+  const tooMany = tooManyBytes(bytes, bounds);
+  if (tooMany !== undefined) throw tooLarge(tooMany);
   const format = sniffFormat(bytes);
   if (format === undefined) throw notAnImage('the first bytes are of no accepted image format');
   const metadata = await opened(bytes, bounds).metadata();
   const found = metadata.format === 'heif' ? heifFormat(format) : metadata.format;
   if (found !== format) throw notAnImage(`the bytes of a ${format} were opened as ${metadata.format}`);
   const { width, height } = metadata.autoOrient;
+  if (Math.max(width, height) > sidePixelsMax) {
+    throw tooLarge(`${width} x ${height} pixels, at most ${sidePixelsMax} are accepted of a side`);
+  }
   const isWhole = heifFormat(format) !== undefined;
   const limit = isWhole ? Math.min(pixelsMax, wholePixelsMax) : pixelsMax;
   if (width * height > limit) {
     throw tooLarge(`${width} x ${height} pixels, at most ${limit} are accepted of ${isWhole ? `an ${format}` : 'any'}`);
   }
-  return { width, height, format };
+  const memoryBytes = width * height * bytesPerPixel(format, metadata.isProgressive);
+  return { width, height, format, memoryBytes };
+}
+
+/** Memory for each pixel of the photo; formats and encodings that are decoded row by row take next to none. */
+function bytesPerPixel(format: ImageFormat, isProgressive = false): number {
+  if (heifFormat(format) !== undefined) return 20;
+  if (format === 'gif') return 7;
+  return isProgressive ? 4 : format === 'webp' ? 4 : 0;
+}
+
+let lastLarge: Promise<unknown> = Promise.resolve();
+
+/** Decodings that take much memory take turns: two of the largest at once would need 0.8 GB. */
+async function inTurn<Result>(memoryBytes: number, run: () => Promise<Result>): Promise<Result> {
+  if (memoryBytes <= largeMemoryBytes) return await run();
+  const turn = lastLarge.then(run);
+  lastLarge = turn.catch(() => {});
+  return await turn;
 }
 
 function opened(bytes: Uint8Array, bounds: ImageBounds): Sharp {

@@ -28,7 +28,6 @@ export function photo(app: HttpServer, { broker, photos }: PhotoDeps): void {
         'content-type': `image/${found.format}`,
         'content-length': found.bytes,
         'content-disposition': 'inline',
-        'x-content-type-options': 'nosniff',
         'cache-control': 'private',
       });
       if (request.method === 'HEAD') return reply.send();
