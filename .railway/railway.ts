@@ -20,7 +20,7 @@ const builtFrom = ['/Dockerfile', '/.dockerignore', '/package.json', '/pnpm-lock
 export default defineRailway(() => {
   const source = github(repository(), { branch: 'main' });
   const cache = redis('redis');
-  // The streams take 2.5 GB at most with the default STREAM_BYTES_MAX. It can grow later and never shrink.
+  // The streams take 3.5 GB at most with the defaults of STREAM_BYTES_MAX and PHOTO_STORE_BYTES_MAX. It can grow later and never shrink.
   const data = volume('nats-data', { sizeMB: 5_000 });
 
   const nats = service('nats', {
@@ -54,9 +54,15 @@ export default defineRailway(() => {
     NOTIFIER_URL: `http://${reference('notifier.RAILWAY_PRIVATE_DOMAIN')}:${ports.notifier}`,
     API_KEYS: preserve(),
     ADMIN_TOKEN: preserve(),
+    // Revid.ai fetches uploaded photos there.
+    GATEWAY_PUBLIC_URL: `https://${reference('RAILWAY_PUBLIC_DOMAIN')}`,
+    PHOTO_URL_SECRET: preserve(),
+    // Railway's own: without it all callers would share the proxy's address.
+    TRUST_PROXY_HOPS: '1',
   });
   const detector = petRoast('detector', {
     NATS_PASSWORD: nats.env.NATS_DETECTOR_PASSWORD,
+    REDIS_URL: cache.env.REDIS_URL,
     // Read by the build: the models are in the image, and no start depends on a download.
     BAKE_MODELS: 'true',
   });

@@ -27,6 +27,8 @@ describe('one process', () => {
       status: 'ready',
       checks: { nats: 'ok', redis: 'ok', backend: 'ok' },
     });
+    // The notifier's own route is for the gateway: a stranger would have webhooks sent with it.
+    expect((await api.get('/test-backend-connection')).status).toBe(404);
     const forged = await api.call('/api/webhook/video-complete?job_id=x&run=1&expires=1&token=t', { method: 'POST' });
     expect(forged.status).toBe(401);
   });

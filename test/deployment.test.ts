@@ -31,6 +31,7 @@ const differ: Record<string, string> = {
   'nats RAILWAY_RUN_UID': 'the volume belongs to root',
   'gateway API_KEYS': 'compose is for the own machine',
   'gateway ADMIN_TOKEN': 'the same',
+  'gateway TRUST_PROXY_HOPS': 'Railway has a proxy in front',
 };
 /** What no schema calls required, because the sandbox, or another provider, does without. */
 const neededForReal: Record<string, readonly string[]> = {

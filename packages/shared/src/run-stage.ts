@@ -122,8 +122,9 @@ export async function runStage(
       time: new Date().toISOString(),
     };
     const id = `unreadable:${stage.step}:${delivery.seq}`;
-    // An event that the projection does not know is a newer service's, and no reason to end a job.
-    if (stage.step === 'project') await deps.broker.publishDead(id, letter);
+    // Only a step that may end jobs ends one: to the projection an unknown event is a newer service's, and where the job has
+    // its outcome there is nothing to end.
+    if (!step.publishes.includes('failed')) await deps.broker.publishDead(id, letter);
     else await giveUpJob(deps.broker, id, letter, { code: 'internal', at: stage.step, run: runOf(delivery.data) });
     delivery.term('unreadable');
   }

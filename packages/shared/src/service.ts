@@ -2,6 +2,7 @@
  * A service as a value: its name, its environment and how it opens. `runService` gives it a process of its own,
  * `runTogether` gives several one process with one port; a service does not know the difference.
  */
+import { randomUUID } from 'node:crypto';
 import { type ConfigOf, type commonConfig, maskConfig, readConfig, type Shape } from './config.ts';
 import { createHttp, type HttpEdge, listen } from './http.ts';
 import type { Service } from './journey.ts';
@@ -28,6 +29,11 @@ export type ServiceContext<S extends Shape> = {
   /** Listens once every service of the process is open. Routes and hooks are this service's alone. */
   readonly http: HttpEdge;
   readonly shutdown: Shutdown;
+  /**
+   * Known to the services of one process alone, where they share a port with strangers: what one asks of another is asked
+   * with it. Undefined in a process of its own, which strangers do not reach.
+   */
+  readonly processToken: string | undefined;
 };
 
 /** Names a service's type without writing it out. */
@@ -58,11 +64,12 @@ export async function runTogether(name: string, services: readonly AnyService[])
     trustProxyHops: TRUST_PROXY_HOPS,
     metrics: METRICS_TOKEN === undefined ? (isClosed ? 'nobody' : 'everybody') : { token: METRICS_TOKEN },
   });
+  const processToken = services.length > 1 ? randomUUID() : undefined;
   for (const { service, config } of read) {
     const ownLog = service.name === name ? log : createLog(service.name, LOG_LEVEL);
     ownLog.info({ config: maskConfig(service.config, config) }, 'starting');
     await http.app.register(async (app) => {
-      await service.open({ config, log: ownLog, http: { ...http, app }, shutdown } as never);
+      await service.open({ config, log: ownLog, http: { ...http, app }, shutdown, processToken } as never);
     });
   }
   await listen(http.app, PORT, log);

@@ -14,19 +14,19 @@ import { erase } from './routes/erase.ts';
 import { type GenerateDeps, generateVideo } from './routes/generate-video.ts';
 import { jobEvents } from './routes/job-events.ts';
 import { photo } from './routes/photo.ts';
-import { testBackendConnection } from './routes/test-backend-connection.ts';
+import { type ConnectionDeps, testBackendConnection } from './routes/test-backend-connection.ts';
 import { videoStatus } from './routes/video-status.ts';
 
 export type GatewayDeps = GenerateDeps &
   AdminDeps &
-  EraseDeps & {
+  EraseDeps &
+  ConnectionDeps & {
     /** Who may call; undefined: everybody. */
     readonly apiKeys: readonly ApiKey[] | undefined;
     readonly limits: { readonly jobs: RateLimit; readonly reads: RateLimit };
     readonly readJob: ReadJob;
     readonly events: JobEvents;
     readonly corsOrigins: readonly string[];
-    readonly notifierUrl: string | undefined;
   };
 
 export async function registerRoutes(app: HttpServer, deps: GatewayDeps): Promise<void> {

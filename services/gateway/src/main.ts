@@ -22,7 +22,7 @@ export const gateway = defineService({
   config: configSchema,
   isPublic: true,
   drainMs: 1_000,
-  async open({ config, log, http, shutdown }) {
+  async open({ config, log, http, shutdown, processToken }) {
     const apiKeys = demandKeys(config, log);
     const uploads = photoSettings(config);
     if (uploads === undefined) log.warn('GATEWAY_PUBLIC_URL is not set: photos cannot be uploaded');
@@ -68,6 +68,7 @@ export const gateway = defineService({
       jobDeadlineMs: config.JOB_DEADLINE_MS,
       corsOrigins: config.CORS_ORIGINS,
       notifierUrl: config.NOTIFIER_URL,
+      processToken,
     });
     shutdown.add('http', http.close);
     shutdown.add('waiting', events.endWaiting);

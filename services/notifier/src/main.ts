@@ -9,7 +9,7 @@ import { testBackendConnection } from './routes/test-backend-connection.ts';
 export const notifier = defineService({
   name: 'notifier',
   config: configSchema,
-  async open({ config, log, http, shutdown }) {
+  async open({ config, log, http, shutdown, processToken }) {
     const backendUrl = config.BACKEND_WEBHOOK_URL;
     if (backendUrl === undefined) log.warn('BACKEND_WEBHOOK_URL is not set: no webhook can be delivered');
     const webhooks = backendUrl && createPostWebhook({ url: backendUrl, timeoutMs: config.WEBHOOK_TIMEOUT_MS });
@@ -28,7 +28,7 @@ export const notifier = defineService({
     createGauge('pet_roast_webhook_circuit_open', '1 while the backend counts as down', () =>
       circuit.state() === 'closed' ? 0 : 1,
     );
-    testBackendConnection(http.app, { post, backendUrl, secrets });
+    testBackendConnection(http.app, { post, backendUrl, secrets, processToken });
     shutdown.add('http', http.close);
 
     const policy = { attemptsMax: config.WEBHOOK_ATTEMPTS_MAX, waitsMs: config.WEBHOOK_WAITS_MS };

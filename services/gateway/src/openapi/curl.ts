@@ -31,7 +31,8 @@ export function curlOf(
     // What a first try needs no more than the address: the key alone is shown, since leaving it out costs money.
     ...parameters
       .filter(({ in: place, name }) => place === 'header' && name === 'Idempotency-Key')
-      .map(({ name, example }) => `-H '${name}: ${example}'`),
+      // Another request is another key: with the one of the JSON request it would be refused.
+      .map(({ name, example }) => `-H '${name}: ${example}${as === 'application/json' ? '' : '-photo'}'`),
     ...(body === undefined ? [] : as === 'application/json' ? [`-d ${quoted(pretty(body))}`] : formParts(body)),
   ].join(' \\\n  ');
 }

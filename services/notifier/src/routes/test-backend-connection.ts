@@ -1,5 +1,5 @@
 /** `GET /test-backend-connection`: one signed test webhook, and what the backend made of it. The gateway asks for it. */
-import type { HttpServer } from '@pet-roast/shared';
+import { HttpError, type HttpServer } from '@pet-roast/shared';
 import type { PostWebhook } from '../adapters/webhook-http.ts';
 import { signWebhook } from '../core/webhook.ts';
 
@@ -17,10 +17,16 @@ export type ConnectionDeps = {
   readonly post: PostWebhook | undefined;
   readonly backendUrl: string | undefined;
   readonly secrets: readonly string[];
+  /** Where strangers reach the port too, it answers only who shows this. */
+  readonly processToken: string | undefined;
 };
 
 export function testBackendConnection(app: HttpServer, deps: ConnectionDeps): void {
-  app.get('/test-backend-connection', async (): Promise<ConnectionReport> => {
+  app.get('/test-backend-connection', async (request): Promise<ConnectionReport> => {
+    const { processToken } = deps;
+    if (processToken !== undefined && request.headers['x-process-token'] !== processToken) {
+      throw new HttpError('not_found');
+    }
     const none = { backend_url: null, response_code: null, response_time_ms: null, response_body: null, error: null };
     if (deps.post === undefined || deps.backendUrl === undefined) {
       return { ...none, status: 'not_configured', message: 'BACKEND_WEBHOOK_URL is not set on the notifier.' };
