@@ -193,7 +193,11 @@ function isSecret(field: z.ZodType | undefined): boolean {
 export function describeConfig(shape: Shape): { name: string; fallback: string; about: string; secret: boolean }[] {
   return Object.entries(shape).map(([name, field]) => {
     const unset = field.safeParse(undefined);
-    const fallback = !unset.success ? 'required' : unset.data === undefined ? '' : String(unset.data);
+    const fallback = !unset.success ? 'required' : unset.data === undefined ? '' : shown(unset.data);
     return { name, fallback, about: field.description ?? '', secret: isSecret(field) };
   });
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? JSON.stringify(value) : String(value);
 }
