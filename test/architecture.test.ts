@@ -7,13 +7,16 @@ import { serviceNames } from '@pet-roast/testing';
 import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const sources = globSync('{packages,services}/*/src/**/*.ts', { cwd: root })
-  .filter((file) => !file.endsWith('.test.ts'))
-  .map((file) => ({ file, imports: importsOf(readFileSync(join(root, file), 'utf8')) }));
+const filesOf = (pattern: string) =>
+  globSync(pattern, { cwd: root })
+    .filter((file) => !file.endsWith('.test.ts'))
+    .map((file) => ({ file, imports: importsOf(readFileSync(join(root, file), 'utf8')) }));
+const sources = filesOf('{packages,services}/*/src/**/*.ts');
 
 describe('the code', () => {
   it('imports the broker client in one module of the product alone, and in one of the tests', () => {
-    const importers = sources.filter(({ imports }) => imports.includes('nats')).map(({ file }) => file);
+    const all = [...sources, ...filesOf('scripts/**/*.ts')];
+    const importers = all.filter(({ imports }) => imports.includes('nats')).map(({ file }) => file);
     expect(importers.filter((file) => !file.startsWith('packages/testing/'))).toEqual([
       'packages/shared/src/broker.ts',
     ]);

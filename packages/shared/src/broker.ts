@@ -547,6 +547,32 @@ export async function openBroker(options: BrokerOptions) {
   };
 }
 
+/** Connects once and leaves again, with nothing made there; says what the server is. Throws the client's error. */
+export async function askServer(
+  options: Pick<BrokerOptions, 'url' | 'name' | 'user' | 'password' | 'tls'> & { readonly timeoutMs: number },
+): Promise<{ readonly version: string; readonly jetstream: boolean }> {
+  const nc = await connect({ ...loginOf(options), timeout: options.timeoutMs, reconnect: false });
+  const { version = 'of unknown version', jetstream = false } = nc.info ?? {};
+  await nc.close();
+  return { version, jetstream };
+}
+
+/** Where to, as whom, and how; the same for every connection. */
+function loginOf({
+  url,
+  name,
+  user,
+  password,
+  tls,
+}: Pick<BrokerOptions, 'url' | 'name' | 'user' | 'password' | 'tls'>) {
+  return {
+    servers: url.split(',').map((server) => server.trim()),
+    name,
+    ...(tls === undefined ? {} : { tls }),
+    ...(user === undefined ? {} : { user, pass: password ?? '', inboxPrefix: inboxPrefixOf(user) }),
+  };
+}
+
 async function connectWithin(options: BrokerOptions): Promise<NatsConnection> {
   const { user, log } = options;
   const until = Date.now() + options.connectTimeoutMs;
@@ -555,8 +581,7 @@ async function connectWithin(options: BrokerOptions): Promise<NatsConnection> {
     let nc: NatsConnection | undefined;
     try {
       nc = await connect({
-        servers: options.url.split(',').map((server) => server.trim()),
-        name: options.name,
+        ...loginOf(options),
         maxReconnectAttempts: -1,
         // Two refused logins, weeks apart, would otherwise close the connection for good.
         ignoreAuthErrorAbort: true,
@@ -565,8 +590,6 @@ async function connectWithin(options: BrokerOptions): Promise<NatsConnection> {
         timeout: requestTimeoutMs,
         pingInterval: 10_000,
         maxPingOut: 2,
-        ...(options.tls === undefined ? {} : { tls: options.tls }),
-        ...(user === undefined ? {} : { user, pass: options.password ?? '', inboxPrefix: inboxPrefixOf(user) }),
       });
       await ensureStreams(nc, options);
       return nc;

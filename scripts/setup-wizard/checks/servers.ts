@@ -1,8 +1,7 @@
 /** NATS and Redis of the operator's own: connected to and left again, with nothing made in them. */
 import { readFileSync } from 'node:fs';
-import { inboxPrefixOf, reasonOf } from '@pet-roast/shared';
+import { askServer, reasonOf } from '@pet-roast/shared';
 import { Redis } from 'ioredis';
-import { connect } from 'nats';
 import type { Values } from '../variables.ts';
 import { failed, passed, type Verdict } from '../verdict.ts';
 import { checkTimeoutMs } from './ask.ts';
@@ -19,23 +18,13 @@ export async function checkNats(values: Values, timeoutMs = checkTimeoutMs): Pro
 }
 
 async function askNats(values: Values, timeoutMs: number): Promise<Verdict> {
-  const { NATS_URL: url = '', NATS_USER: user, NATS_PASSWORD: pass = '' } = values;
-  const connection = await connect({
-    servers: url.split(',').map((server) => server.trim()),
-    name: 'pet-roast setup',
-    timeout: timeoutMs / 2,
-    reconnect: false,
-    ...(url.includes('tls://') ? { tls: tlsFiles(values) } : {}),
-    ...(user === undefined ? {} : { user, pass, inboxPrefix: inboxPrefixOf(user) }),
-  });
-  try {
-    const { version = 'of unknown version', jetstream = false } = connection.info ?? {};
-    if (jetstream) return passed(`NATS ${version} answers, with JetStream`);
-    const todo = 'switch it on: `jetstream {}` in the configuration, or the option -js';
-    return failed('NATS answers, but without JetStream', 'the NATS server', todo);
-  } finally {
-    await connection.close();
-  }
+  const { NATS_URL: url = '', NATS_USER: user, NATS_PASSWORD: password } = values;
+  const tls = url.includes('tls://') ? tlsFiles(values) : undefined;
+  const login = { url, name: 'pet-roast setup', user, password, tls };
+  const { version, jetstream } = await askServer({ ...login, timeoutMs: timeoutMs / 2 });
+  if (jetstream) return passed(`NATS ${version} answers, with JetStream`);
+  const todo = 'switch it on: `jetstream {}` in the configuration, or the option -js';
+  return failed('NATS answers, but without JetStream', 'the NATS server', todo);
 }
 
 function tlsFiles({ NATS_TLS_CA_FILE: caFile, NATS_TLS_CERT_FILE: certFile, NATS_TLS_KEY_FILE: keyFile }: Values) {
