@@ -43,7 +43,8 @@ describe('one process', () => {
 
   it('is split into five by configuration alone: they finish the jobs that it began', async () => {
     const jobs = await Promise.all(Array.from({ length: 4 }, () => api.generate()));
-    await t.system.kill('gateway');
+    // Stopped, as one would: killed between a claim and its submission, a job may end as render_unconfirmed.
+    await t.system.service('gateway').stop({ timeoutMs: 30_000 });
     const ports = { gateway: Number(new URL(t.system.gatewayUrl).port) };
     await using five = await startSystem({ natsUrl: t.nats.url, redisUrl: t.redis.url, env: t.env, ports });
     expect(new Set(serviceNames.map((name) => five.service(name).pid)).size).toBe(5);

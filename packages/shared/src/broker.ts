@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AckPolicy,
+  type Consumer,
   type ConsumerConfig,
   connect,
   DeliverPolicy,
@@ -258,17 +259,21 @@ export async function openBroker(options: BrokerOptions) {
     const durable = config.durable_name as string;
     // A cluster may be choosing a leader just now: that is waited for as long as the first connection is.
     const until = Date.now() + options.connectTimeoutMs;
-    for (let ready = false; !ready; ) {
-      ready = await ensureConsumer(stream, config).then(
-        () => true,
-        async (error: unknown) => {
-          if (!isPassing(error) || Date.now() >= until) throw unavailable(`consumer ${durable}`, error);
+    const open = async (): Promise<Consumer> => {
+      await ensureConsumer(stream, config);
+      return js.consumers.get(stream, durable);
+    };
+    const opened = async (): Promise<Consumer> => {
+      for (;;) {
+        try {
+          return await open();
+        } catch (error) {
+          if (!isUnsettled(error) || Date.now() >= until) throw unavailable(`consumer ${durable}`, error);
           await sleep(reconnectTriesEveryMs);
-          return false;
-        },
-      );
-    }
-    let consumer = await js.consumers.get(stream, durable);
+        }
+      }
+    };
+    let consumer = await opened();
     let lookAt = Date.now() + lookEveryMs;
 
     async function mend(): Promise<void> {
@@ -277,8 +282,7 @@ export async function openBroker(options: BrokerOptions) {
         if (!(error instanceof NatsError) || error.api_error?.code !== 404) throw error;
         log.error({ error, consumer: durable }, 'the consumer is gone; it is made again');
         await ensureStreams(nc, options);
-        await ensureConsumer(stream, config);
-        consumer = await js.consumers.get(stream, durable);
+        consumer = await open();
       });
     }
 
@@ -731,6 +735,11 @@ function isPassing(error: unknown): boolean {
   if (!(error instanceof NatsError)) return false;
   if (error.api_error) return error.api_error.code === 503;
   return ['TIMEOUT', '503', 'DISCONNECT', 'CONNECTION_REFUSED'].includes(error.code);
+}
+
+/** As above, or what a cluster says while it is still agreeing on a consumer: that it is not there, or an inner error. */
+function isUnsettled(error: unknown): boolean {
+  return isPassing(error) || (error instanceof NatsError && [404, 500].includes(error.api_error?.code ?? 0));
 }
 
 function unavailableTo(user: string | undefined) {

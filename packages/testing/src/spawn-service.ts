@@ -58,7 +58,7 @@ export async function spawnService(options: ServiceOptions): Promise<RunningServ
   service.child.stdout?.setEncoding('utf8').on('data', keep);
   service.child.stderr?.setEncoding('utf8').on('data', keep);
   const failure = (what: string): Error =>
-    new Error(`${name} ${what}. The end of its output:\n${output.slice(-shownChars)}`);
+    new Error(`${name} ${what}.${causeIn(output)} The end of its output:\n${output.slice(-shownChars)}`);
   const hopeless = (): Error | undefined =>
     service.exit() === undefined ? undefined : failure(`has ended (${ending(service.exit())})`);
 
@@ -112,6 +112,12 @@ function listeningPort(output: string): number | undefined {
     }
   }
   return undefined;
+}
+
+/** Why it ended, which the noise of its stopping may push out of the end of its output. */
+function causeIn(output: string): string {
+  const fatal = output.split('\n').find((line) => line.includes('"level":60'));
+  return fatal === undefined ? '' : ` The cause:\n${fatal.slice(0, shownChars)}\n`;
 }
 
 /** A test says itself what a service is told; only what the machine needs to run programs comes along unasked. */

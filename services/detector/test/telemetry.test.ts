@@ -15,13 +15,13 @@ await InferenceSession.create(tinyOnnx(tensor('in'), tensor('out'))).catch((erro
 `;
 
 async function loads(first: string): Promise<string> {
-  const { ORT_DISABLE_TELEMETRY: _unset, ...env } = process.env;
   const { stderr } = await promisify(execFile)(
     process.execPath,
     ['--input-type=module-typescript', '-e', program(first)],
     {
       cwd: here,
-      env: { ...env, ...nowhere },
+      // Nothing else: the library also keeps silent where a variable says that this is a CI run.
+      env: nowhere,
       timeout: 20_000,
     },
   );
