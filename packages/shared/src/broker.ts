@@ -119,6 +119,8 @@ const publishTriesMax = 3;
 const pullExpiresMs = 2_000;
 const reconnectTriesEveryMs = 500;
 const lookEveryMs = 10_000;
+/** nats-server 2.9 still deletes files of a stream that it calls gone: one made at once under its name would lose its own. */
+const remakeAfterMs = 2_000;
 const refusalsToldMax = 100;
 const dayMs = 86_400_000;
 
@@ -276,14 +278,24 @@ export async function openBroker(options: BrokerOptions) {
     let consumer = await opened();
     let lookAt = Date.now() + lookEveryMs;
 
-    async function mend(): Promise<void> {
-      lookAt = Date.now() + lookEveryMs;
+    async function look(): Promise<void> {
       await jsm.consumers.info(stream, durable).catch(async (error: unknown) => {
         if (!(error instanceof NatsError) || error.api_error?.code !== 404) throw error;
         log.error({ error, consumer: durable }, 'the consumer is gone; it is made again');
+        await sleep(remakeAfterMs);
         await ensureStreams(nc, options);
         consumer = await open();
       });
+    }
+
+    let looking: Promise<void> | undefined;
+    /** All slots that miss the consumer look for it once, together. */
+    function mend(): Promise<void> {
+      lookAt = Date.now() + lookEveryMs;
+      looking ??= look().finally(() => {
+        looking = undefined;
+      });
+      return looking;
     }
 
     return async (): Promise<Delivery | undefined> => {
