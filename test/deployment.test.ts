@@ -1,11 +1,16 @@
 /**
  * The two ways to deploy the whole system, docker-compose.yml and .railway/railway.ts, compared with each other and with
- * what the services read. Nothing is started; Railway's own reading of the file, its plan, needs an account.
+ * what the services read, and the recipe of their images. No container is started; Railway's own reading of the file, its
+ * plan, needs an account.
  */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { createHttp, createLog, describeConfig } from '@pet-roast/shared';
 import { serviceNames } from '@pet-roast/testing';
 import { validateGraph } from 'railway/iac';
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
 import {
   composeServices,
   configSchemas,
@@ -13,6 +18,7 @@ import {
   type Railway,
   railway,
   readFromRoot,
+  root,
   withExampleAddresses,
 } from './helpers/deployments.ts';
 
@@ -42,6 +48,19 @@ const neededForReal: Record<string, readonly string[]> = {
 /** Arguments of the Dockerfile, which Railway takes from the variables. */
 const ofTheBuild = ['SERVICE', 'BAKE_MODELS'];
 
+const purl = z.object({ purl: z.string() });
+const billOfMaterials = z.object({
+  bomFormat: z.literal('CycloneDX'),
+  metadata: z.object({ component: purl }),
+  components: z.array(purl),
+});
+const workspace = z
+  .object({
+    catalog: z.record(z.string(), z.string()),
+    strictDepBuilds: z.boolean(),
+    allowBuilds: z.record(z.string(), z.boolean()),
+  })
+  .parse(parse(readFromRoot('pnpm-workspace.yaml')));
 const compose = composeServices();
 const natsConf = readFromRoot('deploy/nats.conf');
 let onRailway: Railway;
@@ -99,6 +118,65 @@ describe('the two deployments', () => {
     const jobsBytesMax = Number(configSchemas['gateway']?.['STREAM_BYTES_MAX']?.parse(undefined));
     expect((mount?.volumeConfig?.sizeMB ?? 0) * 1e6).toBeGreaterThanOrEqual(2 * 1.25 * jobsBytesMax);
     expect(natsConf).toMatch(/^\s*sync_interval: always$/m);
+  });
+});
+
+describe('a container', () => {
+  const [build = '', run = ''] = readFromRoot('Dockerfile')
+    .split(/^(?=FROM )/m)
+    .slice(-2);
+
+  it.each(Object.keys(compose))('of %s writes to no file of its image, and is without root’s powers', (name) => {
+    const { image, user, read_only, cap_drop, security_opt } = compose[name] ?? {};
+    expect({ read_only, cap_drop, security_opt }).toEqual({
+      read_only: true,
+      cap_drop: ['ALL'],
+      security_opt: ['no-new-privileges:true'],
+    });
+    // NATS' volume belongs to root. An image of this repository has its own user.
+    expect(user).toBe(name === 'nats' ? '0:0' : image === undefined ? undefined : 'redis');
+  });
+
+  it('runs as the user node, to whom the program does not belong', () => {
+    expect(run.match(/^USER .+$/gm)).toEqual(['USER node']);
+    expect(run).toContain('\nCOPY --from=build /app /app\n');
+  });
+
+  it('of the detector can keep the models where it is told to', () => {
+    const { environment, volumes = [] } = compose['detector'] ?? {};
+    const cacheDir = String(environment?.['MODEL_CACHE_DIR']);
+    expect(volumes).toContain(`models:${cacheDir}`);
+    expect(run).toMatch(new RegExp(`^RUN install --directory --owner=node .* ${cacheDir}$`, 'm'));
+  });
+
+  it.each([...serviceNames.map((name) => `services/${name}`), 'packages/sandbox'])(
+    'has a bill of materials that names all that %s runs with',
+    async (project) => {
+      const [, command = ''] = /^RUN (pnpm sbom .+) --out sbom\.cdx\.json$/m.exec(build) ?? [];
+      const shell = { cwd: root, env: { ...process.env, SERVICE: project }, maxBuffer: 10_000_000 };
+      const { stdout } = await promisify(execFile)('sh', ['-c', `${command} --lockfile-only`], shell);
+      const { metadata, components } = billOfMaterials.parse(JSON.parse(stdout));
+      expect(metadata.component.purl).toBe(purlOf(readManifest(project)));
+      for (const { dependencies = {} } of projectsOf(project).map(readManifest)) {
+        for (const name of Object.keys(dependencies).filter((name) => name in workspace.catalog)) {
+          expect(components).toContainEqual({ purl: purlOf({ name, version: workspace.catalog[name] }) });
+        }
+      }
+    },
+  );
+});
+
+describe('the packages', () => {
+  it('are exact versions, and none of them runs anything when it is installed', () => {
+    for (const [name, version] of Object.entries(workspace.catalog)) {
+      expect(version, name).toMatch(/^(npm:@?[\w./-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/);
+    }
+    // What has an install script and is not listed fails the install.
+    expect(workspace.strictDepBuilds).toBe(true);
+    expect(new Set(Object.values(workspace.allowBuilds))).toEqual(new Set([false]));
+    for (const file of ['Dockerfile', 'scripts/setup/dependencies.mjs']) {
+      expect(readFromRoot(file), file).toContain('--frozen-lockfile');
+    }
   });
 });
 
@@ -168,3 +246,18 @@ describe('.railway/railway.ts', () => {
     expect(patterns.sort()).toEqual([...files, ...directories].map((path) => `/${path}`).sort());
   });
 });
+
+type Manifest = {
+  readonly name: string;
+  readonly version: string | undefined;
+  readonly dependencies?: Record<string, string>;
+};
+
+function readManifest(directory: string): Manifest {
+  return JSON.parse(readFromRoot(`${directory}/package.json`));
+}
+
+/** https://github.com/package-url/purl-spec/blob/main/types/npm-definition.json: the @ of a scope is encoded. */
+function purlOf({ name, version }: Manifest): string {
+  return `pkg:npm/${name.replace('@', '%40')}@${version}`;
+}

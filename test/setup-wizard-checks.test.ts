@@ -108,6 +108,11 @@ describe('the check of the backend', () => {
     );
   });
 
+  it('refuses an address that the notifier would not take, and asks nobody', async () => {
+    const verdict = failure(await checkBackend({ BACKEND_WEBHOOK_URL: 'http://backend.example' }));
+    expect(verdict.why).toContain('the address has to begin with https://');
+  });
+
   it.each([
     [
       'HTTP/1.1 308 Permanent Redirect\r\nlocation: https://backend.example/hook?token=x',

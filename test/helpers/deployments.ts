@@ -14,6 +14,9 @@ import { configSchema as translator } from '../../services/translator/src/config
 /** What each of the five reads from its environment. */
 export const configSchemas: Record<string, Shape> = { gateway, detector, translator, 'revid-bridge': bridge, notifier };
 
+/** Where the repository lies. */
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+
 export type ComposeService = {
   readonly image?: string;
   readonly build?: { readonly args: Record<string, string> };
@@ -22,6 +25,11 @@ export type ComposeService = {
   readonly volumes?: string[];
   readonly restart?: string;
   readonly stop_grace_period?: string;
+  readonly user?: string;
+  readonly read_only?: boolean;
+  readonly tmpfs?: string[];
+  readonly cap_drop?: string[];
+  readonly security_opt?: string[];
 };
 type Variables = NonNullable<ServiceNode['variables']>;
 
@@ -32,8 +40,6 @@ export type Railway = {
   /** A variable's value where it stands in the file itself, or a text that says that it does not. */
   literal(name: string, variable: string): string;
 };
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The services of docker-compose.yml, merge keys resolved. */
 export function composeServices(): Record<string, ComposeService> {

@@ -3,7 +3,7 @@
  * could take for a webhook. Its signature is tried later, by `GET /api/test-backend-connection`.
  */
 import { z } from 'zod';
-import { configSchema } from '../../../services/notifier/src/config.ts';
+import { configSchema, webhookUrlFault } from '../../../services/notifier/src/config.ts';
 import type { Values } from '../variables.ts';
 import { failed, passed, type Verdict } from '../verdict.ts';
 import { ask, checkTimeoutMs, deadlineIn } from './ask.ts';
@@ -13,6 +13,8 @@ export async function checkBackend(values: Values, timeoutMs = checkTimeoutMs): 
   // The notifier's own reading, with the default path where none is named.
   const url = z.string().parse(configSchema.BACKEND_WEBHOOK_URL.parse(values['BACKEND_WEBHOOK_URL']));
   const { host, protocol } = new URL(url);
+  const fault = webhookUrlFault(url);
+  if (fault !== undefined) return failed(`the address ${fault}`, 'the address', 'give the https address');
   const answer = await ask(url, { deadline: deadlineIn(timeoutMs) });
   if ('unreachable' in answer) {
     return failed(

@@ -11,7 +11,7 @@ export const configSchema = {
     .url({ protocol: /^https?$/ })
     .transform(withDefaultPath)
     .optional()
-    .describe('The backend’s webhook; without a path, `/webhooks/pet-roast-complete`'),
+    .describe('The backend’s webhook, https outside the sandbox; without a path, `/webhooks/pet-roast-complete`'),
   BACKEND_WEBHOOK_SECRET: secret(
     z
       .string()
@@ -47,6 +47,16 @@ export const configSchema = {
     .default(10 * minute)
     .describe('How long a webhook waits for a backend that is down before it is given up'),
 };
+
+/** Where http is no risk: this machine, and Railway's private network, which is encrypted and has no TLS of its own. */
+const trustedWithoutTls = /^(localhost|127(\.\d+){3}|\[::1\]|.+\.railway\.internal)$/;
+
+/** What is wrong with the address of webhooks outside the sandbox, as a sentence without its beginning; else nothing. */
+export function webhookUrlFault(url: string): string | undefined {
+  const { protocol, hostname } = new URL(url);
+  if (protocol === 'https:' || trustedWithoutTls.test(hostname)) return undefined;
+  return 'has to begin with https://: by http, whoever is on the way can read the webhooks';
+}
 
 function withDefaultPath(value: string): string {
   const url = new URL(value);

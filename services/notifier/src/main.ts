@@ -1,7 +1,15 @@
 /** The notifier: tells the backend how each job ended, signed, and knows whether the backend can be reached. */
-import { brokerOptions, createGauge, defineService, openBroker, runService, runStages } from '@pet-roast/shared';
+import {
+  brokerOptions,
+  createGauge,
+  defineService,
+  exitForConfig,
+  openBroker,
+  runService,
+  runStages,
+} from '@pet-roast/shared';
 import { createPostWebhook } from './adapters/webhook-http.ts';
-import { configSchema } from './config.ts';
+import { configSchema, webhookUrlFault } from './config.ts';
 import { createCircuit } from './core/circuit.ts';
 import { outcomeToNotified } from './outcome-to-notified.ts';
 import { testBackendConnection } from './routes/test-backend-connection.ts';
@@ -12,6 +20,8 @@ export const notifier = defineService({
   async open({ config, log, http, shutdown, processToken }) {
     const backendUrl = config.BACKEND_WEBHOOK_URL;
     if (backendUrl === undefined) log.warn('BACKEND_WEBHOOK_URL is not set: no webhook can be delivered');
+    const fault = backendUrl && !config.SANDBOX ? webhookUrlFault(backendUrl) : undefined;
+    if (fault) exitForConfig('BACKEND_WEBHOOK_URL', fault);
     const webhooks = backendUrl && createPostWebhook({ url: backendUrl, timeoutMs: config.WEBHOOK_TIMEOUT_MS });
     const post = webhooks ? webhooks.post : undefined;
     const secrets = config.BACKEND_WEBHOOK_SECRET;

@@ -189,6 +189,7 @@ describe('a wrong configuration', () => {
     [{ BACKEND_WEBHOOK_SECRET: '' }, 'BACKEND_WEBHOOK_SECRET is missing'],
     [{ BACKEND_WEBHOOK_SECRET: 'geheim' }, 'BACKEND_WEBHOOK_SECRET is not valid'],
     [{ BACKEND_WEBHOOK_URL: 'backend' }, 'BACKEND_WEBHOOK_URL is not valid'],
+    [{ BACKEND_WEBHOOK_URL: 'http://backend.example' }, 'BACKEND_WEBHOOK_URL has to begin with https://'],
     [{ WEBHOOK_WAITS_MS: '1,x' }, 'WEBHOOK_WAITS_MS is not valid'],
   ])('stops the process and names the variable: %j', async (wrong, message) => {
     await expect(spawn(wrong)).rejects.toThrow(message);

@@ -13,6 +13,9 @@ export const configSchema = {
   CALLBACK_SECRET: secret(z.string().min(16).pipe(list())).describe(
     'Secret of the callback tokens; several, separated by commas, while rotating: the first one signs, all are accepted',
   ),
+  CALLBACK_CONFIRM: flag()
+    .default(false)
+    .describe('Whether the vendor is asked for each callback that tells of an end, and only its answer counts'),
   RENDER_DEADLINE_MS: whole(1_000, 240 * minute)
     .default(15 * minute)
     .describe('By when a render ends; the vendor names 30 s to 5 min, at most 10 min'),

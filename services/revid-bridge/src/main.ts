@@ -40,6 +40,7 @@ export const revidBridge = defineService({
       pollAfterMs: config.POLL_AFTER_MS,
       pollEveryMs: config.POLL_EVERY_MS,
       submitTimeoutMs: config.SUBMIT_TIMEOUT_MS,
+      confirm: config.CALLBACK_CONFIRM,
     };
     const stages = [translatedToRendering(deps), renderingToRendered(deps), callbackToRendered(deps)];
     const running = await runStages(stages, { broker, log, slots: config.STAGE_SLOTS });

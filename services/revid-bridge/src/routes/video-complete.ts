@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { type Broker, createEvent, type EventData, HttpError, type HttpServer } from '@pet-roast/shared';
 import { z } from 'zod';
 import type { CallbackTokens } from '../core/callback-token.ts';
+import { countCallback } from '../count-callback.ts';
 
 const querySchema = z.object({
   job_id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
@@ -34,6 +35,7 @@ export function videoComplete(
   app.post('/api/webhook/video-complete', async (request) => {
     const query = querySchema.safeParse(request.query);
     if (!query.success || !deps.tokens.verify(query.data)) {
+      countCallback('refused');
       request.log.warn({ request_id: request.id }, 'a callback without a valid token was refused');
       throw new HttpError('unauthorized');
     }
@@ -49,7 +51,9 @@ export function videoComplete(
     }
     const data = contentOf(body.data);
     const digest = createHash('sha256').update(JSON.stringify(data)).digest('hex').slice(0, 32);
-    await deps.broker.publish(createEvent('callback', jobId, data, { run: Number(query.data.run), part: digest }));
+    const event = createEvent('callback', jobId, data, { run: Number(query.data.run), part: digest });
+    const stored = await deps.broker.publish(event);
+    if (stored.event.time !== event.time) countCallback('repeated');
     return { status: 'success', message: 'The callback is stored.', job_id: jobId };
   });
 }
