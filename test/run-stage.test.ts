@@ -139,6 +139,24 @@ describe('a stage', () => {
     await running.stop();
   });
 
+  it('ends no job for what it cannot read where the job has gone on without it, and none for a callback', async () => {
+    const running = await Promise.all([
+      runStage(stageOf({}), { broker, log }),
+      runStage(stageOf({ step: 'settle' }), { broker, log }),
+    ]);
+    await using raw = await rawNats(nats.url);
+    const translation = { text: 'x', source_language: 'en', target_language: 'en', translated: false, pieces: 0 };
+    await broker.publish(createEvent('translated', 'gone-on', translation), 0);
+    await raw.publish('jobs.v1.verdict.gone-on', 'not json');
+    await raw.publish('jobs.v1.callback.told', 'not json');
+    const buried = async () => (await broker.listDead(0, 10)).map((letter) => letter.job_id).toSorted();
+    await until(async () => (await buried()).length === 2, { what: 'both letters' });
+    expect(await buried()).toEqual(['gone-on', 'told']);
+    // Stopped, it has done all that it does about them.
+    await Promise.all(running.map((stage) => stage.stop()));
+    for (const jobId of ['gone-on', 'told']) expect(await broker.readLast(subjectOf('outcome', jobId))).toBeUndefined();
+  });
+
   it('gives up on a handler whose last attempt fails, and the server delivers it no more', async () => {
     const failures: string[] = [];
     let attempts = 0;
@@ -157,6 +175,22 @@ describe('a stage', () => {
     await running.stop();
     expect(failures).toEqual(['exhausted']);
     expect(attempts).toBe(6);
+  });
+
+  it('hands back what comes while it stops once, not once for each of its slots', async () => {
+    const stopping = await runStage(stageOf({}), { broker, log, slots: 8 });
+    await using raw = await rawNats(nats.url);
+    const waiting = async () => (await raw.manager.consumers.info('JOBS', 'translator-translate')).num_waiting;
+    await until(async () => (await waiting()) === 8, { what: 'all slots to wait' });
+    const stopped = stopping.stop();
+    await broker.publish(detected('handed-back'), 0);
+    await stopped;
+    const deliveries: number[] = [];
+    const handle: Stage['handle'] = async (_event, context) => void deliveries.push(context.deliveries);
+    const next = await runStage(stageOf({ handle }), { broker, log });
+    await until(() => deliveries.length === 1, { what: 'it to be handled' });
+    await next.stop();
+    expect(deliveries).toEqual([2]);
   });
 
   it('finishes what is in hand when it stops, and leaves the rest for others', async () => {

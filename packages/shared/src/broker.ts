@@ -116,7 +116,10 @@ export type Broker = Awaited<ReturnType<typeof openBroker>>;
 
 const requestTimeoutMs = 2_000;
 const publishTriesMax = 3;
-const pullExpiresMs = 2_000;
+/** A server without a leader says so at once: tries without a pause would all fall into one election. */
+const triesEveryMs = 500;
+/** How long a pull waits for a message. */
+export const pullExpiresMs = 2_000;
 const reconnectTriesEveryMs = 500;
 const lookEveryMs = 10_000;
 /** nats-server 2.9 still deletes files of a stream that it calls gone: one made at once under its name would lose its own. */
@@ -163,6 +166,7 @@ export async function openBroker(options: BrokerOptions) {
         const number = error instanceof NatsError ? error.api_error?.err_code : undefined;
         if (number === noMessageFound) return undefined;
         if (tries >= publishTriesMax || !isPassing(error)) throw unavailable(what, error);
+        await sleep(triesEveryMs);
       }
     }
   }
@@ -189,6 +193,7 @@ export async function openBroker(options: BrokerOptions) {
         const number = error instanceof NatsError ? error.api_error?.err_code : undefined;
         if (number !== wrongLastSequence) {
           if (tries >= publishTriesMax || !isPassing(error)) throw unavailable(`publish ${event.id}`, error);
+          await sleep(triesEveryMs);
           continue;
         }
       }

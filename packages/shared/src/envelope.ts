@@ -79,8 +79,13 @@ export function subjectOfEvent(event: JobEvent): string {
   return subjectOf(events[event.kind].subject, event.job_id);
 }
 
-/** The event's bytes on the wire (JSON, UTF-8). Throws a RangeError above `eventBytesMax`. */
+/**
+ * The event's bytes on the wire (JSON, UTF-8). Throws a TypeError for data outside the bounds of its kind, which nobody
+ * could read, and a RangeError above `eventBytesMax`.
+ */
 export function encodeEvent(event: JobEvent): Uint8Array {
+  const data = events[event.kind].data.safeParse(event.data);
+  if (!data.success) throw new TypeError(`event ${event.id} cannot be written: ${z.prettifyError(data.error)}`);
   const bytes = new TextEncoder().encode(JSON.stringify(event));
   if (bytes.length > eventBytesMax)
     throw new RangeError(`event ${event.id} has ${bytes.length} bytes, over ${eventBytesMax}`);

@@ -18,10 +18,14 @@ export const metadataBytesMax = 4_096;
 export const callerNameMax = 32;
 
 const url = z.string().min(1).max(urlLengthMax);
+/** A signed address may be longer than what callers may send, and a paid video is not to be lost to that. */
+export const videoUrlLengthMax = 8_192;
+const videoUrl = z.string().min(1).max(videoUrlLengthMax);
 const time = z.iso.datetime();
 const photoIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 const pid = z.string().min(1).max(200);
-const code = z.string().refine((value): value is ErrorCode => isErrorCode(value), 'not a code of the catalogue');
+/** A code of a newer service is read as `internal`: of a job that has ended with one everybody has to be told. */
+const code = z.string().transform((value): ErrorCode => (isErrorCode(value) ? value : 'internal'));
 const box = z.object({ x: z.number(), y: z.number(), width: z.number(), height: z.number() });
 
 /** One animal found in the photo; the box is in the photo's own pixels, as a viewer shows it. */
@@ -167,7 +171,7 @@ export const events = {
     data: z.object({
       pid: pid.optional(),
       status: z.string(),
-      video_url: url.optional(),
+      video_url: videoUrl.optional(),
       error: z.string().optional(),
     }),
   }),
@@ -179,7 +183,7 @@ export const events = {
     stage: 'rendered',
     status: 'completed',
     means: 'The video exists.',
-    data: z.object({ video_url: url, pid: pid.optional(), told_by: z.enum(['callback', 'poll']) }),
+    data: z.object({ video_url: videoUrl, pid: pid.optional(), told_by: z.enum(['callback', 'poll']) }),
   }),
   failed: event({
     subject: 'outcome',
@@ -288,7 +292,7 @@ export const steps = {
     attemptTimeoutMs: 20_000,
     ackWaitMs: 10_000,
     backoffMs: [500, 2_000, 5_000],
-    slots: 2,
+    slots: 4,
     ackPendingMax: 1_000,
     waits: false,
     does: 'fetches the photo, looks for a pet and decides the verdict',

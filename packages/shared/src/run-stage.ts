@@ -7,11 +7,11 @@
  * the handler is given up on. Stopping ends the pulling, lets what is in hand finish, and hands the rest back.
  */
 import { setTimeout } from 'node:timers/promises';
-import type { Broker, Delivery } from './broker.ts';
+import { type Broker, type Delivery, pullExpiresMs } from './broker.ts';
 import { giveUpJob } from './end-job.ts';
 import { contentOf, parseEvent, type StoredEvent, UnreadableEvent } from './envelope.ts';
 import { type ErrorCode, RetryLater } from './errors.ts';
-import { type Step, type StepName, steps } from './journey.ts';
+import { type Step, type StepName, type Subject, steps, subjectOf } from './journey.ts';
 import { type Log, shownError } from './log.ts';
 import { hideIn } from './redact.ts';
 import { type Handled, settle } from './settle.ts';
@@ -41,9 +41,16 @@ export type RunningStage = {
 };
 
 const repullAfterErrorMs = 500;
-const handBackDelayMs = 100;
+/** Longer than a pull waits: sooner, every other slot of a stopping process would get it once more, each time a delivery. */
+const handBackDelayMs = pullExpiresMs + 100;
 const unsettledDelayMsMax = 60_000;
 const handedBackMax = 10_000;
+/** A run that has an event on the second subject goes on without the message on the first. */
+const behind: Partial<Record<Step['consumes'], Subject>> = {
+  received: 'render',
+  verdict: 'translated',
+  translated: 'render',
+};
 
 /** Starts several stages of one process; `stop` stops them together. */
 export async function runStages(
@@ -124,9 +131,23 @@ export async function runStage(
     const id = `unreadable:${stage.step}:${delivery.seq}`;
     // Only a step that may end jobs ends one: to the projection an unknown event is a newer service's, and where the job has
     // its outcome there is nothing to end.
-    if (!step.publishes.includes('failed')) await deps.broker.publishDead(id, letter);
-    else await giveUpJob(deps.broker, id, letter, { code: 'internal', at: stage.step, run: runOf(delivery.data) });
+    const run = runOf(delivery.data);
+    const endsJob = step.publishes.includes('failed') && !(await goesOn(jobId, run));
+    if (!endsJob) await deps.broker.publishDead(id, letter);
+    else await giveUpJob(deps.broker, id, letter, { code: 'internal', at: stage.step, run });
     delivery.term('unreadable');
+  }
+
+  /** Whether the run goes on without this message: a step behind has its result, or the vendor is asked anyway. */
+  async function goesOn(jobId: string, run: number): Promise<boolean> {
+    if (step.consumes === 'callback') return true;
+    const subject = behind[step.consumes];
+    if (subject === undefined) return false;
+    const last = await deps.broker.readLast(subjectOf(subject, jobId)).catch((error: unknown) => {
+      if (error instanceof UnreadableEvent) return undefined;
+      throw error;
+    });
+    return last?.run === run;
   }
 
   return runLoop({
@@ -157,7 +178,9 @@ export function runLoop(options: {
     return {
       ...delivery,
       nak(delayMs) {
-        if (handedBack.size < handedBackMax) handedBack.add(delivery.seq);
+        // What another replica has taken meanwhile stays in here: the oldest makes room.
+        if (handedBack.size >= handedBackMax) handedBack.delete(handedBack.values().next().value ?? 0);
+        handedBack.add(delivery.seq);
         delivery.nak(delayMs);
       },
     };

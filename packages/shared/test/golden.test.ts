@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { encodeEvent, eventKinds, type JobEvent, parseEvent } from '../src/index.ts';
+import { createEvent, encodeEvent, eventKinds, type JobEvent, parseEvent, videoUrlLengthMax } from '../src/index.ts';
 import { examples, laterExamples } from './examples.ts';
 
 const folder = new URL('./golden/', import.meta.url);
@@ -34,6 +34,21 @@ describe.each(all)('the event %s', (name, event) => {
     expect(parseEvent(Buffer.from(JSON.stringify(newer)))).toEqual(event);
   });
 });
+
+it('an event that nobody could read is not written', () => {
+  const rendered = (video_url: string) => createEvent('rendered', 'a-job', { video_url, told_by: 'poll' });
+  expect(() => encodeEvent(rendered('x'.repeat(videoUrlLengthMax + 1)))).toThrow('a-job:rendered cannot be written');
+  expect(parseEvent(encodeEvent(rendered('x'.repeat(videoUrlLengthMax))))).toMatchObject({ kind: 'rendered' });
+});
+
+it.each(['rejected', 'released', 'failed'])(
+  'the event %s of a newer sender is read though its code is unknown',
+  (name) => {
+    const golden = JSON.parse(readFileSync(goldenOf(name), 'utf8'));
+    const newer = { ...golden, data: { ...golden.data, code: 'code_of_tomorrow' } };
+    expect(parseEvent(Buffer.from(JSON.stringify(newer))).data).toEqual({ ...golden.data, code: 'internal' });
+  },
+);
 
 function textOf(event: JobEvent): string {
   return new TextDecoder().decode(encodeEvent(event));

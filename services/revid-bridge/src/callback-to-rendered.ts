@@ -3,14 +3,15 @@
  * is the job's. Late ones, ones for another pid, and ones that are no end change nothing.
  *
  * Where callbacks are to be confirmed, one that tells of an end is an occasion to ask the vendor, and what the vendor
- * answers is what counts. While it cannot be asked the callback comes again, within the step's attempts; after them the
- * job is left to step `watch`, which asks on until the render's deadline.
+ * answers is what counts. While it cannot be asked the callback comes again, within the step's attempts.
+ *
+ * Losing a callback, for whatever reason, ends no job: step `watch` asks the vendor until the render's deadline.
  */
 import {
   type Broker,
   createEvent,
-  failJob,
   isKind,
+  publishDeadLetter,
   RetryLater,
   type Stage,
   type StageContext,
@@ -37,7 +38,6 @@ export type SettleDeps = {
 const confirmTimeoutMs = 5_000;
 
 export function callbackToRendered(deps: SettleDeps): Stage {
-  const giveUp = failJob(deps.broker, 'settle');
   return {
     step: 'settle',
     async handle(event, context) {
@@ -60,7 +60,7 @@ export function callbackToRendered(deps: SettleDeps): Stage {
       return undefined;
     },
     async fail(event, failure, context) {
-      if (failure.code !== 'render_unreachable') return giveUp(event, failure);
+      if (failure.code !== 'render_unreachable') return publishDeadLetter(deps.broker, 'settle', event, failure);
       countCallback('unconfirmed');
       context.log.warn({ job_id: event.job_id }, 'a callback cannot be confirmed: polls decide');
     },

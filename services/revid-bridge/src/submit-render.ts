@@ -52,7 +52,7 @@ const recordEveryMs = 1_000;
 
 /** Names this process's claims, so that it knows its own again when the answer to the claim was lost. */
 const processId = crypto.randomUUID();
-/** Claims of this process whose submission has begun. What is not in here was certainly not submitted by it. */
+/** Claims that this process has gone on with. What is not in here was certainly not submitted by it. */
 const begun = new Set<string>();
 const begunMax = 10_000;
 
@@ -84,7 +84,9 @@ export async function submitRender(event: StoredEvent, step: StepName, log: Log,
     webhookUrl: deps.tokens.urlFor(jobId, run, new Date(Date.parse(claim.data.deadline_at) + tokenGraceMs)),
   };
   const usable = await isUsable(claim, broker);
-  if (usable) remember(claim.data.claim);
+  // Both steps of this process may have come to one claim at once: one of them goes on with it.
+  if (begun.has(claim.data.claim)) return;
+  remember(claim.data.claim);
   const submitted: Submitted = usable
     ? await deps.revid.submit(renderRequest(request, deps.options), [...contentOf(...job), request.webhookUrl])
     : { kind: 'later', code: 'render_unreachable', why: 'the claim was too old, or the job over' };
@@ -104,6 +106,8 @@ async function takeClaim(
   const state = job.find((other) => isKind(other, 'claimed', 'released', 'rendering'));
   const nameOf = (attempt: number) => `${processId}-${event.job_id}-${event.run}-${attempt}`;
   if (isKind(state, 'rendering')) return undefined;
+  // What was released is step `watch`'s, once its time has come: not a translated job's that was delivered again.
+  if (isKind(state, 'released') && state.seq !== event.seq) return undefined;
   if (isKind(state, 'claimed')) {
     const { claim: name, attempt } = state.data;
     return name === nameOf(attempt) && !begun.has(name) ? state : undefined;

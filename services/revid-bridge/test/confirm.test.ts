@@ -97,7 +97,7 @@ describe('a callback that is to be confirmed', () => {
     expect(statusCalls()).toBe(before.calls);
   });
 
-  it('that could not be confirmed in all attempts leaves the job to the polls; one that failed otherwise ends it', async () => {
+  it('that could not be confirmed in all attempts leaves the job to the polls; one that failed otherwise too, with a dead letter', async () => {
     const stage = callbackToRendered({ broker: t.broker, confirm: true, revid: { status: () => Promise.reject() } });
     const fail = async (code: 'render_unreachable' | 'internal') => {
       const jobId = await t.renderingJob();
@@ -109,6 +109,7 @@ describe('a callback that is to be confirmed', () => {
       return t.broker.readLast(subjectOf('outcome', jobId));
     };
     expect(await fail('render_unreachable')).toBeUndefined();
-    expect(await fail('internal')).toMatchObject({ kind: 'failed', data: { code: 'internal' } });
+    expect(await fail('internal')).toBeUndefined();
+    expect((await t.broker.listDead(0, 100)).at(-1)).toMatchObject({ step: 'settle', code: 'internal' });
   });
 });

@@ -32,3 +32,22 @@ it('a refusal that quotes the request is kept without the text, the photo’s ad
   await revid.close();
   server.close();
 });
+
+it.each([
+  [{ title: 'the-job', pid: 'p_1' }, 'p_1'],
+  [{ title: 'the-job', pid: 7 }, undefined],
+  [{ title: 'the-job', pid: '' }, undefined],
+  [{ title: 'the-job' }, undefined],
+  ['the-job', undefined],
+])('a project is found by its title, where it names a pid that can be recorded: %j', async (project, pid) => {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ projects: [{ title: 'another', pid: 'p_0' }, project] }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const revid = createRevid({ baseUrl: `http://127.0.0.1:${port}`, apiKey: 'key', submitTimeoutMs: 5_000 });
+  expect(await revid.find('the-job', AbortSignal.timeout(5_000))).toBe(pid);
+  await revid.close();
+  server.close();
+});

@@ -49,6 +49,22 @@ async function open(submit: () => Promise<Submitted>) {
   };
 }
 
+/** The state after a first try of another process that the vendor refused for now. */
+async function releasedOf(
+  { broker, event }: Pick<Awaited<ReturnType<typeof open>>, 'broker' | 'event'>,
+  retryAt: Date,
+): Promise<StoredEvent> {
+  const first = { claim: 'of-another', attempt: 1 };
+  const claimed = { ...first, deadline_at: new Date(Date.now() + 60_000).toISOString() };
+  const claim = await broker.publish(createEvent('claimed', event.job_id, claimed, { part: first.claim }), 0);
+  const released = { ...first, code: 'render_unreachable' as const, retry_at: retryAt.toISOString() };
+  const stored = await broker.publish(
+    createEvent('released', event.job_id, released, { part: first.claim }),
+    claim.event.seq,
+  );
+  return stored.event;
+}
+
 it('keeps the pid of a paid render until NATS is back to store it', { timeout: 60_000 }, async () => {
   await using t = await open(async () => {
     await t.nats.kill();
@@ -63,6 +79,22 @@ it('keeps the pid of a paid render until NATS is back to store it', { timeout: 6
   await submitting;
   expect(await t.state()).toMatchObject({ kind: 'rendering', data: { pid: 'p_paid' } });
   expect(t.calls.submits).toBe(1);
+});
+
+it('submits what was released once, when this process has it in hand twice', async () => {
+  await using t = await open(async () => ({ kind: 'started', pid: 'p_1' }));
+  const released = await releasedOf(t, new Date());
+  await Promise.all(Array.from({ length: 2 }, () => submitRender(released, 'watch', log, t.deps)));
+  expect(await t.state()).toMatchObject({ kind: 'rendering' });
+  expect(t.calls.submits).toBe(1);
+});
+
+it('leaves what was released to step watch, which waits until its time has come', async () => {
+  await using t = await open(async () => ({ kind: 'started', pid: 'p_1' }));
+  const released = await releasedOf(t, new Date(Date.now() + 60_000));
+  await submitRender(t.event, 'submit', log, t.deps);
+  expect(t.calls.submits).toBe(0);
+  expect(await t.state()).toEqual(released);
 });
 
 it('knows its own claim again when the answer to the claim was lost, and submits once', async () => {

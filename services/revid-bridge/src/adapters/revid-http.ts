@@ -1,6 +1,7 @@
 /** Revid.ai's API v3 over HTTP: submit, status, projects. The key goes into the header `key`, not a bearer. */
 import { hideIn, parseRetryAfterMs, RetryLater } from '@pet-roast/shared';
 import { Agent, type Dispatcher, request } from 'undici';
+import { z } from 'zod';
 import { type RenderStatus, readStatus, readSubmitError, readSubmitted, type Submitted } from '../core/render-state.ts';
 
 export type Revid = {
@@ -19,6 +20,7 @@ export type Revid = {
 const askTimeoutMs = 10_000;
 const answerBytesMax = 1024 * 1024;
 const projectsMax = 50;
+const projectSchema = z.looseObject({ pid: z.string().min(1).max(200) });
 
 export function createRevid(options: {
   readonly baseUrl: string;
@@ -68,7 +70,8 @@ export function createRevid(options: {
       const { status, body } = await ask(`/projects?limit=${projectsMax}`, signal);
       if (status >= 400) return undefined;
       // In whichever field: the vendor documents none of them.
-      return listOf(body).find((project) => JSON.stringify(project).includes(`${title}"`))?.pid;
+      const found = listOf(body).find((project) => JSON.stringify(project).includes(`${title}"`));
+      return projectSchema.safeParse(found).data?.pid;
     },
 
     close: () => dispatcher.close(),
@@ -91,7 +94,7 @@ async function readJson(answer: Dispatcher.ResponseData): Promise<unknown> {
   }
 }
 
-function listOf(body: unknown): { pid?: string }[] {
+function listOf(body: unknown): unknown[] {
   const { projects } = (body ?? {}) as { projects?: unknown };
   const list = Array.isArray(body) ? body : projects;
   return Array.isArray(list) ? list : [];

@@ -1,3 +1,4 @@
+import { videoUrlLengthMax } from '@pet-roast/shared';
 import { describe, expect, it } from 'vitest';
 import { readStatus, readSubmitError, readSubmitted } from './render-state.ts';
 
@@ -66,6 +67,12 @@ describe('what an answer to a submission proves', () => {
 describe('what a status says', () => {
   it.each(['ready', 'completed', 'done', 'READY'])('is ready at %s with an address', (status) => {
     expect(readStatus({ status, videoUrl: 'https://v/1.mp4' })).toEqual({ kind: 'ready', videoUrl: 'https://v/1.mp4' });
+  });
+
+  it('is ready with a long signed address, up to what an event may have', () => {
+    const of = (length: number) => 'https://v/1.mp4?signature='.padEnd(length, 'a');
+    expect(readStatus({ status: 'ready', videoUrl: of(videoUrlLengthMax) })).toMatchObject({ kind: 'ready' });
+    expect(readStatus({ status: 'ready', videoUrl: of(videoUrlLengthMax + 1) })).toMatchObject({ kind: 'running' });
   });
 
   it.each([null, undefined, '', 'ftp://v/1.mp4', 'javascript:alert(1)'])(

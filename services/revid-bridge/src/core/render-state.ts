@@ -4,7 +4,7 @@
  * A submission is paid, and there is no idempotency key: so the question is never "did it fail?" but "is it certain
  * that nothing was started?". Only a `later` or a `refused` is; whatever may have been started is `uncertain`.
  */
-import type { ErrorCode } from '@pet-roast/shared';
+import { type ErrorCode, videoUrlLengthMax } from '@pet-roast/shared';
 import { z } from 'zod';
 
 export type Submitted =
@@ -74,7 +74,7 @@ export function readSubmitError(error: unknown): Submitted {
 
 /**
  * Reads a status payload, a callback's or a poll's. Words that only some clients know count too; an unknown word is
- * not an end, and the deadline is its bound. `ready` without an address is not ready.
+ * not an end, and the deadline is its bound. `ready` without an address that an event may have is not ready.
  */
 export function readStatus(body: unknown): RenderStatus {
   const answer = statusAnswer.safeParse(body);
@@ -82,7 +82,7 @@ export function readStatus(body: unknown): RenderStatus {
   const word = answer.data.status.toLowerCase();
   if (['ready', 'completed', 'complete', 'done', 'success'].includes(word)) {
     const videoUrl = answer.data.videoUrl ?? undefined;
-    return videoUrl !== undefined && isHttpUrl(videoUrl) ? { kind: 'ready', videoUrl } : { kind: 'running', word };
+    return isVideoUrl(videoUrl) ? { kind: 'ready', videoUrl } : { kind: 'running', word };
   }
   if (['failed', 'failure', 'error', 'canceled', 'cancelled'].includes(word)) {
     return { kind: 'failed', why: answer.data.error === undefined ? word : `${word}: ${textOf(answer.data.error)}` };
@@ -119,7 +119,8 @@ function textOf(error: unknown): string {
   return text.slice(0, 300);
 }
 
-function isHttpUrl(value: string): boolean {
+function isVideoUrl(value: string | undefined): value is string {
+  if (value === undefined || value.length > videoUrlLengthMax) return false;
   const url = URL.parse(value);
   return url?.protocol === 'https:' || url?.protocol === 'http:';
 }

@@ -3,7 +3,14 @@
  * seed's (`{job_id,status,video_url,error}`). It is stored first and answered then; judging it is step `settle`'s.
  */
 import { createHash } from 'node:crypto';
-import { type Broker, createEvent, type EventData, HttpError, type HttpServer } from '@pet-roast/shared';
+import {
+  type Broker,
+  createEvent,
+  type EventData,
+  HttpError,
+  type HttpServer,
+  videoUrlLengthMax,
+} from '@pet-roast/shared';
 import { z } from 'zod';
 import type { CallbackTokens } from '../core/callback-token.ts';
 import { countCallback } from '../count-callback.ts';
@@ -26,7 +33,6 @@ export const bodySchema = z.looseObject({
 });
 
 const errorLengthMax = 500;
-const urlLengthMax = 2_048;
 
 export function videoComplete(
   app: HttpServer,
@@ -64,7 +70,9 @@ function contentOf(body: z.infer<typeof bodySchema>): EventData<'callback'> {
   return {
     status: body.status,
     ...(body.pid === undefined || body.pid === null || body.pid === '' ? {} : { pid: String(body.pid) }),
-    ...(videoUrl === undefined || videoUrl === '' || videoUrl.length > urlLengthMax ? {} : { video_url: videoUrl }),
+    ...(videoUrl === undefined || videoUrl === '' || videoUrl.length > videoUrlLengthMax
+      ? {}
+      : { video_url: videoUrl }),
     ...(error === undefined ? {} : { error }),
   };
 }
