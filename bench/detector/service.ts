@@ -5,6 +5,10 @@ import { brokerForTest, natsForTest, spawnService } from '@pet-roast/testing';
 import type { BenchPhoto } from './photos.ts';
 
 export type BenchService = {
+  /** Of the detectors, in the order of their start. */
+  readonly pids: readonly number[];
+  /** From the start of the first one's process until it said that it was ready. */
+  readonly readyMs: number;
   /** Images a second when all jobs wait from the start. */
   rate(images: number): Promise<number>;
   /** From event to verdict, in ms, of each photo at a steady rate. */
@@ -22,37 +26,42 @@ export async function startService(photos: readonly BenchPhoto[], replicas = 1):
   const urls = photos.map(({ file, bytes }) => host.add(`/${file}`, bytes));
   const broker = await brokerForTest(nats.url);
   stack.defer(() => broker.close());
-  await Promise.all(
+  const started = await Promise.all(
     Array.from({ length: replicas }, async () => {
+      const from = performance.now();
       const service = stack.use(
         await spawnService({ entry: 'services/detector/src/main.ts', env: serviceEnv(nats.url) }),
       );
       await service.ready();
+      return { pid: service.pid, readyMs: performance.now() - from };
     }),
   );
   const verdicts = await followVerdicts(broker);
   stack.defer(() => verdicts.stop());
   const owned = stack.move();
 
-  const send = async (index: number): Promise<string> => {
+  let sent = 0;
+  const send = async (): Promise<string> => {
     const jobId = crypto.randomUUID();
-    await broker.publish(receivedEvent(jobId, urls[index % urls.length] ?? ''), 0);
+    await broker.publish(receivedEvent(jobId, urls[sent++ % urls.length] ?? ''), 0);
     return jobId;
   };
   return {
+    pids: started.map(({ pid }) => pid),
+    readyMs: started[0]?.readyMs ?? Number.NaN,
     async rate(images) {
-      const started = performance.now();
-      const jobs = await Promise.all(Array.from({ length: images }, (_, index) => send(index)));
+      const from = performance.now();
+      const jobs = await Promise.all(Array.from({ length: images }, send));
       await Promise.all(jobs.map((jobId) => verdicts.of(jobId)));
-      return (images / (performance.now() - started)) * 1_000;
+      return (images / (performance.now() - from)) * 1_000;
     },
     async latencies(perSecond, forMs) {
       const started = performance.now();
       const waiting: Promise<number>[] = [];
       for (let index = 0; performance.now() - started < forMs; index++) {
         await sleep(Math.max(0, started + (index * 1_000) / perSecond - performance.now()));
-        const sent = performance.now();
-        waiting.push(send(index).then(async (jobId) => (await verdicts.of(jobId)) - sent));
+        const from = performance.now();
+        waiting.push(send().then(async (jobId) => (await verdicts.of(jobId)) - from));
       }
       return await Promise.all(waiting);
     },

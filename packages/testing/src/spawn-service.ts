@@ -46,8 +46,7 @@ export async function spawnService(options: ServiceOptions): Promise<RunningServ
   const { entry, env, name = entry, listenTimeoutMs = defaultTimeoutMs } = options;
   const service = await startProcess(process.execPath, [entry], {
     cwd: root,
-    // As the image sets it: glibc's default number of arenas makes the detector half as large again.
-    env: { ...machineEnvironment(), MALLOC_ARENA_MAX: '2', PORT: '0', ...env },
+    env: { ...machineEnvironment(), ...imageEnvironment, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -119,6 +118,13 @@ function causeIn(output: string): string {
   const fatal = output.split('\n').find((line) => line.includes('"level":60'));
   return fatal === undefined ? '' : ` The cause:\n${fatal.slice(0, shownChars)}\n`;
 }
+
+/** As the image sets it: glibc's defaults make the detector half as large again. */
+const imageEnvironment = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+};
 
 /** A test says itself what a service is told; only what the machine needs to run programs comes along unasked. */
 function machineEnvironment(): Record<string, string> {

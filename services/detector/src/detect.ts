@@ -3,10 +3,11 @@ import { type DecoderOptions, type ImageCopy, openDecoder } from './adapters/dec
 import { scoreMinDefault, type Verdict } from './core/decide.ts';
 import type { PhotoBox } from './core/letterbox.ts';
 import { firstVerdict, nextStep, type PhotoSize, type Seen, type View } from './core/looks.ts';
-import { type Eye, type ModelChoice, openEye } from './eye.ts';
+import type { ModelChoice } from './eye.ts';
+import { type DistantEye, openEyes } from './eyes.ts';
 
 export type DetectorOptions = ModelChoice &
-  DecoderOptions & {
+  Omit<DecoderOptions, 'onIdle'> & {
     /** The model of the further looks; without one the first look decides alone. */
     readonly second?: ModelChoice | undefined;
     readonly scoreMin?: number;
@@ -39,17 +40,24 @@ export type Detector = {
  */
 export async function createDetector(options: DetectorOptions): Promise<Detector> {
   const { scoreMin = scoreMinDefault, threads = 1 } = options;
-  const first = await openEye(options, threads);
-  const second = options.second && (await openEye(options.second, threads));
-  const decoder = await openDecoder(options);
+  // Started first and waited for last: each takes some tenths of a second, on a core of its own.
+  let rest = (): void => {};
+  const opening = openDecoder({ ...options, onIdle: () => rest() });
+  opening.catch(() => {}); // it is thrown below
+  const eyes = await openEyes(options, options.second, threads).catch(async (error: unknown) => {
+    await opening.then(({ close }) => close()).catch(() => {});
+    throw error;
+  });
+  const decoder = await opening;
+  const { first, second } = eyes;
+  rest = eyes.rest;
   const names = [first.name, ...(second ? [second.name] : [])];
 
   return {
     model: names.join('+'),
     close: async () => {
       decoder.close();
-      await first.close();
-      await second?.close();
+      await eyes.close();
     },
     detect: async (bytes) => {
       const clock = stopwatch();
@@ -73,7 +81,7 @@ export async function createDetector(options: DetectorOptions): Promise<Detector
 
 /** Takes the looks that the decision asks for, one by one; the photo is decoded once more, if any is needed. */
 async function lookAgain(
-  eyes: { readonly first: Eye; readonly second: Eye },
+  eyes: { readonly first: DistantEye; readonly second: DistantEye },
   first: View,
   photo: PhotoSize,
   scoreMin: number,
@@ -82,7 +90,7 @@ async function lookAgain(
 ): Promise<{ readonly verdict: Verdict; readonly looks: number }> {
   let seen: Seen = { first, closer: [] };
   let looks = 1;
-  const look = async (eye: Eye, part?: PhotoBox): Promise<View> => {
+  const look = async (eye: DistantEye, part?: PhotoBox): Promise<View> => {
     looks += 1;
     const picture = await clock.time('decode', copy.prepare(eye.entry, part));
     return await clock.time('inference', eye.look(picture, photo, part));

@@ -1,4 +1,5 @@
 /** The detector: is there a pet in the photo? */
+import './adapters/memory.ts';
 import {
   brokerOptions,
   type ConfigOf,
@@ -23,7 +24,10 @@ export const detector = defineService({
   name: 'detector',
   config: configSchema,
   async open({ config, log, http, shutdown }) {
-    const eyes = await openDetector(config, log);
+    const [eyes, broker] = await Promise.all([
+      openDetector(config, log),
+      openBroker({ ...brokerOptions(config), name: 'detector', log }),
+    ]);
     if (eyes) shutdown.add('detector', eyes.close);
     const images = createGuardedFetch({
       bytesMax: config.IMAGE_BYTES_MAX,
@@ -31,7 +35,6 @@ export const detector = defineService({
       allowPrivate: config.SANDBOX,
     });
     shutdown.add('images', images.close);
-    const broker = await openBroker({ ...brokerOptions(config), name: 'detector', log });
     shutdown.add('broker', broker.close);
 
     http.checks({ nats: broker.check });

@@ -6,11 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { until } from '@pet-roast/testing';
 import sharp from 'sharp';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type DecoderOptions, openDecoder } from '../src/adapters/decoder.ts';
+import { type DecoderOptions, openDecoder, type PreparedPart } from '../src/adapters/decoder.ts';
 import { modelEntry } from '../src/model-manifest.ts';
 
 const entry = modelEntry('yolox-nano');
-const size = entry.inputSize;
 const crashing = fileURLToPath(new URL('hostile/crashing-child.ts', import.meta.url));
 const isLinux = process.platform === 'linux';
 
@@ -21,7 +20,7 @@ afterEach(() => {
 
 describe('a decoder that crashes while two photos are in hand', () => {
   test('gives both the right answer: they are decoded again, each in a process of its own', async () => {
-    const { decoder, deaths } = await opened();
+    const { decoder, deaths } = await opened({ atOnce: 3 });
     const [red, blue] = [decoder.prepare(await slow('#f00'), entry), decoder.prepare(await slow('#00f'), entry)];
     // Messages are taken in order: once this one is answered, the two slow ones are being decoded.
     await decoder.prepare(await small('#0f0'), entry);
@@ -87,6 +86,16 @@ describe('a photo on which the decoder hangs', () => {
   });
 });
 
+describe('a photo beyond those that are decoded at a time', () => {
+  test('waits in the detector, and its time begins when it is its turn', async () => {
+    const { decoder, deaths } = await opened({ program: crashing, decodeTimeoutMs: 1_000, atOnce: 1 });
+    const hanging = decoder.prepare(await marked('HANG'), entry).catch((error: unknown) => error);
+    const next = decoder.prepare(await small('#0f0'), entry).then((image) => [colourOf(image), deaths.length]);
+    expect(await hanging).toMatchObject({ name: 'RetryLater', code: 'image_too_large' });
+    expect(await next).toEqual([[0, 255, 0], 1]);
+  });
+});
+
 describe('a detector that stands still', () => {
   test('longer than a decoding may take does not hold that against the photo', async () => {
     const { decoder, deaths } = await opened({ decodeTimeoutMs: 1_000 });
@@ -137,10 +146,12 @@ describe('a part of a photo', () => {
 
 describe('the decoding process', () => {
   test('ends when no photo has come for a while, and the next photo starts another', async () => {
-    const { decoder, deaths } = await opened({ idleMs: 50 });
+    let rests = 0;
+    const { decoder, deaths } = await opened({ idleMs: 50, onIdle: () => rests++ });
     const pid = Number(decoder.pid());
     await until(() => !isAlive(pid), { what: 'the end of the idle process' });
     expect(decoder.pid()).toBeUndefined();
+    expect(rests).toBe(1);
     expect(colourOf(await decoder.prepare(await small('#f00'), entry))).toEqual([255, 0, 0]);
     expect(deaths).toEqual([]);
   });
@@ -219,9 +230,10 @@ function halves() {
     .toBuffer();
 }
 
-/** Red, green and blue near the corner of the input: its planes are BGR. */
-function colourOf({ tensor }: { readonly tensor: Float32Array }) {
-  return [2, 1, 0].map((plane) => tensor[plane * size * size + 20 * size + 20]);
+/** Near the corner: red, green, blue. */
+function colourOf({ rgb, letterbox }: PreparedPart) {
+  const at = (20 * letterbox.scaledWidth + 20) * 3;
+  return [...rgb.subarray(at, at + 3)];
 }
 
 function isAlive(pid: number): boolean {

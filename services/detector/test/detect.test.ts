@@ -100,7 +100,7 @@ describe('two models', () => {
     const eye = await openEye({ entry, path }, 1);
     const part = { x: 320, y: 160, width: 320, height: 320 };
     const picture = {
-      tensor: new Float32Array(3 * 32 * 32),
+      rgb: new Uint8Array(3 * 32 * 32),
       letterbox: planLetterbox(part.width, part.height, entry.inputSize, entry.preprocess.layout),
     };
     const { boxes } = await eye.look(picture, { width: 640, height: 480 }, part);

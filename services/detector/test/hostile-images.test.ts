@@ -15,7 +15,6 @@ import { type Colour, hostileImages, largestAccepted, refusedUnseen, validPhotos
 import { mutations } from './hostile/mutations.ts';
 
 const entry = modelEntry('yolox-nano');
-const size = entry.inputSize;
 /** The process at rest has 85 MB, the largest photo that is let through takes 340 MB more (a GIF of 49 megapixels). */
 const peakBytesMax = 550_000_000;
 const isLinux = process.platform === 'linux';
@@ -148,9 +147,10 @@ async function outcomeOf(bytes: Uint8Array): Promise<PreparedImage | string> {
   }
 }
 
-/** Near the corner of the input, whose planes are BGR; print shows colours less exactly than a screen. */
-function expectColour({ tensor }: PreparedImage, colour: Colour) {
-  const seen = [2, 1, 0].map((plane) => tensor[plane * size * size + 20 * size + 20] ?? Number.NaN);
+/** Near the corner; print shows colours less exactly than a screen. */
+function expectColour({ rgb, letterbox }: PreparedImage, colour: Colour) {
+  const at = (20 * letterbox.scaledWidth + 20) * 3;
+  const seen = [...rgb.subarray(at, at + 3)];
   const off = Math.max(...seen.map((value, index) => Math.abs(value - (colour[index] ?? 0))));
   expect(off, `rgb(${seen}) is not rgb(${colour})`).toBeLessThanOrEqual(25);
 }

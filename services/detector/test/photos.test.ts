@@ -5,9 +5,12 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
+import { planLetterbox } from '../src/core/letterbox.ts';
 import { createDetector, type Detection, type Detector } from '../src/detect.ts';
+import { openEyes } from '../src/eyes.ts';
 import { resolveModels } from '../src/models.ts';
 
 type Photo = { readonly file: string; readonly pet: boolean; readonly species: string; readonly found: Detection };
@@ -41,6 +44,25 @@ test('the project’s own picture is a pet for both models together, and the eve
   expect(model).toBe('yolox-nano+deimv2-femto');
   expect(judges).toBe(looks === 1 ? 'yolox-nano' : model);
   expect(pets).not.toEqual([]);
+});
+
+test('the event loop goes on while photos are looked at', { timeout }, async () => {
+  const { entry, path } = await resolveModels(process.env);
+  const eyes = await openEyes({ entry, path }, undefined, 1);
+  const side = entry.inputSize;
+  const picture = {
+    rgb: new Uint8Array(3 * side * side),
+    letterbox: planLetterbox(side, side, side, entry.preprocess.layout),
+  };
+  let seen = 0;
+  const looks = Array.from({ length: 20 }, () => eyes.first.look(picture, { width: side, height: side }));
+  const all = Promise.all(looks.map((look) => look.then(() => seen++)));
+  let turns = 0;
+  for (; seen < looks.length; turns++) await setImmediate();
+  await all;
+  await eyes.close();
+  // On this thread each would hold it up for the time of an inference: about one turn a look.
+  expect(turns).toBeGreaterThan(5 * looks.length);
 });
 
 describe.skipIf(photosFolder === '')('on the labelled photos', { timeout }, () => {
@@ -89,6 +111,23 @@ describe.skipIf(photosFolder === '')('on the labelled photos', { timeout }, () =
     for (const { found } of await seenByBoth()) {
       if (found.pets.length === 0) expect(found.model).toBe('yolox-nano+deimv2-femto');
       expect(found.looks).toBeLessThanOrEqual(8);
+    }
+  });
+
+  test('eight at once get the verdicts that they get one by one', async () => {
+    const photos = (await seenByBoth()).slice(0, 16);
+    const { detect } = await both();
+    const queue = [...photos];
+    const again = new Map<string, Detection>();
+    const work = async () => {
+      for (let photo = queue.shift(); photo !== undefined; photo = queue.shift()) {
+        again.set(photo.file, await detect(await readFile(join(photosFolder, photo.file))));
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, work));
+    for (const { file, found } of photos) {
+      const { pets, best_score, looks } = found;
+      expect(again.get(file), file).toMatchObject({ pets, best_score, looks });
     }
   });
 

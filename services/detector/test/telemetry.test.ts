@@ -32,9 +32,10 @@ async function loads(first: string): Promise<string> {
 }
 
 it('the inference library sends nobody any usage data', async () => {
-  expect(await loads(`await import('${new URL('../src/adapters/onnx-model.ts', import.meta.url)}');`)).not.toMatch(
-    /telemetry/i,
-  );
+  // The service loads it in a thread, whose own variables the library does not see: both files see to it.
+  for (const file of ['../src/adapters/onnx-model.ts', '../src/eyes.ts']) {
+    expect(await loads(`await import('${new URL(file, import.meta.url)}');`), file).not.toMatch(/telemetry/i);
+  }
   // It would, left to itself: if this no longer holds, the variable may no longer be the right one.
   if (process.platform === 'linux') expect(await loads('')).toMatch(/telemetry/i);
 });

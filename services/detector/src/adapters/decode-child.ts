@@ -5,6 +5,7 @@
  * It remembers nothing that matters: a part is cut from a copy that it may have kept, and where it has not, it says so
  * and is sent the photo once more.
  */
+import './memory.ts';
 import { writeFileSync } from 'node:fs';
 import type { PhotoBox } from '../core/letterbox.ts';
 import type { ImageBounds } from './image-bounds.ts';
@@ -43,7 +44,7 @@ export type Done =
 export type Request = { readonly id: number; readonly work: Work };
 export type Reply = { readonly id: number; readonly done: Done };
 
-/** Two photos in hand, and two whose last look is just over; 4.9 MB each. */
+/** One for each photo in hand; 4.9 MB each. */
 const copiesMax = 4;
 
 const settings: ChildSettings = JSON.parse(process.argv[2] ?? '');

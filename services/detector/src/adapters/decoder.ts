@@ -7,7 +7,7 @@
  *   the photo that kills that one too is to blame, and gets a clear failure.
  */
 import { Permanent, RetryLater } from '@pet-roast/shared';
-import { type Letterbox, type PhotoBox, packTensor, planLetterbox } from '../core/letterbox.ts';
+import { type Letterbox, type PhotoBox, planLetterbox } from '../core/letterbox.ts';
 import type { PhotoSize } from '../core/looks.ts';
 import type { ModelEntry } from '../model-manifest.ts';
 import type { Done, Work } from './decode-child.ts';
@@ -19,16 +19,20 @@ import type { InputSquare } from './sharp-image.ts';
 export type DecoderOptions = ImageBounds & {
   /** For one photo; 1 unless told. */
   readonly threads?: number;
+  /** Photos that the process decodes at a time; 2 unless told. The others wait here: each may take 40 MB there. */
+  readonly atOnce?: number;
   /** How long the process waits for the next photo; 10 s unless told. */
   readonly idleMs?: number;
+  /** Told when no photo has come for that long, whether or not a process was still there to end. */
+  readonly onIdle?: () => void;
   /** Told how a decoding process ended that nobody had ended: for the log. */
   readonly onDecoderDied?: (how: string) => void;
   /** The process's program; a test may have one that crashes. */
   readonly program?: string;
 };
 type InputOf = Pick<ModelEntry, 'inputSize' | 'preprocess'>;
-/** A photo, or a part of one, for a model; boxes are in the photo's pixels counted from the part's corner. */
-export type PreparedPart = { readonly tensor: Float32Array; readonly letterbox: Letterbox };
+/** A photo, or a part of one, scaled for a model: RGB, row by row, and how it lies in the model's input. */
+export type PreparedPart = { readonly rgb: Uint8Array; readonly letterbox: Letterbox };
 export type PreparedImage = PreparedPart & {
   /** The photo's size as a viewer shows it, EXIF orientation applied. */
   readonly width: number;
@@ -43,7 +47,7 @@ export type Decoder = {
   /** Of the process that decodes now, if there is one. */
   readonly pid: () => number | undefined;
   /**
-   * Decodes a JPEG, PNG, WebP, GIF or AVIF photo (HEIC too where this build of sharp decodes it) and packs it.
+   * Decodes a JPEG, PNG, WebP, GIF or AVIF photo (HEIC too where this build of sharp decodes it) and scales it.
    * @throws Permanent `image_not_an_image` for anything else, for a damaged one, and for one that crashes the decoder.
    * @throws Permanent `image_too_large` beyond a bound, time included.
    * @throws RetryLater `image_too_large` when the decoder hangs on it: the photo's fault, or a machine with too much to do.
@@ -57,6 +61,7 @@ export type Decoder = {
 
 /** A start takes 0.2 s; the 85 MB of a process at rest are not held for ever. */
 const idleMsDefault = 10_000;
+const atOnceDefault = 2;
 /** Beyond the decoding's own time-out, which native code does not obey everywhere: the start, and waiting for a thread. */
 const graceMs = 2_000;
 /** What a process dies of by its own doing. */
@@ -64,11 +69,19 @@ const crashes: readonly string[] = ['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGILL', 'S
 
 /** @throws Error when no decoding process can be started. */
 export async function openDecoder(options: DecoderOptions = {}): Promise<Decoder> {
-  const { threads = 1, idleMs = idleMsDefault, onDecoderDied = () => {}, program } = options;
+  const {
+    threads = 1,
+    atOnce = atOnceDefault,
+    idleMs = idleMsDefault,
+    onIdle = () => {},
+    onDecoderDied = () => {},
+    program,
+  } = options;
   const bounds = boundsOf(options);
   const timeoutMs = bounds.decodeTimeoutMs + graceMs;
   const start = () => startDecodeProcess({ threads, bounds }, { program, timeoutMs, onDied: onDecoderDied });
   let shared: DecodeProcess | undefined;
+  const inTurn = createTurns(atOnce);
   let inHand = 0;
   let photos = 0;
   let lastSuspect: Promise<unknown> = Promise.resolve();
@@ -80,12 +93,21 @@ export async function openDecoder(options: DecoderOptions = {}): Promise<Decoder
     clearTimeout(idle);
     inHand += 1;
     try {
-      if (shared === undefined || shared.ended) shared = start();
-      return accepted(await shared.ask(work).catch(async (error: unknown) => await again(error, work)));
+      return accepted(await inTurn(() => askShared(work)).catch(async (error: unknown) => await again(error, work)));
     } finally {
       inHand -= 1;
-      if (inHand === 0) idle = setTimeout(() => shared?.end(), idleMs).unref();
+      if (inHand === 0) idle = setTimeout(rest, idleMs).unref();
     }
+  }
+
+  async function askShared(work: Work): Promise<Done> {
+    if (shared === undefined || shared.ended) shared = start();
+    return await shared.ask(work);
+  }
+
+  function rest(): void {
+    shared?.end();
+    onIdle();
   }
 
   /** Who of those in hand killed the decoder is not known; each is tried where it can kill nobody else, in turn. */
@@ -120,7 +142,7 @@ export async function openDecoder(options: DecoderOptions = {}): Promise<Decoder
       const done = await ask({ kind: 'whole', bytes, input: squareOf(entry) });
       if (done.kind !== 'whole') throw unexpected(done);
       const { width, height, format, rgb } = done;
-      return { ...packed(rgb, { width, height }, entry), width, height, format };
+      return { ...placed(rgb, { width, height }, entry), width, height, format };
     },
     copy(bytes, photo) {
       photos += 1;
@@ -133,10 +155,27 @@ export async function openDecoder(options: DecoderOptions = {}): Promise<Decoder
           sent = true;
           const done = known === undefined || known.kind === 'unknown' ? await ask({ ...work, bytes }) : known;
           if (done.kind !== 'part') throw unexpected(done);
-          return packed(done.rgb, part, entry);
+          return placed(done.rgb, part, entry);
         },
       };
     },
+  };
+}
+
+/** Runs so many at a time, first come first served. */
+function createTurns(atOnce: number): <Result>(run: () => Promise<Result>) => Promise<Result> {
+  const waiting: (() => void)[] = [];
+  let free = atOnce;
+  return async (run) => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await run();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) free += 1;
+      else next();
+    }
   };
 }
 
@@ -144,9 +183,8 @@ function squareOf({ inputSize, preprocess }: InputOf): InputSquare {
   return { size: inputSize, layout: preprocess.layout };
 }
 
-function packed(rgb: Uint8Array, { width, height }: PhotoSize, { inputSize, preprocess }: InputOf): PreparedPart {
-  const letterbox = planLetterbox(width, height, inputSize, preprocess.layout);
-  return { tensor: packTensor(rgb, letterbox, preprocess), letterbox };
+function placed(rgb: Uint8Array, { width, height }: PhotoSize, { inputSize, preprocess }: InputOf): PreparedPart {
+  return { rgb, letterbox: planLetterbox(width, height, inputSize, preprocess.layout) };
 }
 
 function accepted(done: Done): Done {

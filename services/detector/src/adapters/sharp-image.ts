@@ -18,8 +18,8 @@ import { type ImageFormat, sniffFormat } from './image-format.ts';
 
 /** The longer side of the copy that later looks are cut from: two and a half times what a model sees of it. */
 const copySideMaxPixels = 1_280;
-/** From here on decodings take turns. 12 megapixels take less as JPEG, PNG or WebP, however they are encoded. */
-const largeMemoryBytes = 64_000_000;
+/** From here on decodings take turns: 8 megapixels of a progressive JPEG or a WebP, which other JPEGs and PNGs never take. */
+const largeMemoryBytes = 32_000_000;
 
 /** The square that a model takes, and how a photo lies in it. */
 export type InputSquare = { readonly size: number; readonly layout: Preprocess['layout'] };

@@ -40,6 +40,13 @@ describe('packTensor', () => {
     expect(tensor[2 * 16 + 4]).toBe(Math.fround(30 / 255));
   });
 
+  test('nothing is left of what the tensor held before', () => {
+    const letterbox = planLetterbox(2, 1, 2, 'top-left');
+    const used = new Float32Array(12).fill(7);
+    expect(packTensor(pixels, letterbox, yolox, used)).toBe(used);
+    expect(used).toEqual(packTensor(pixels, letterbox, yolox));
+  });
+
   test('pixels of another size are refused', () => {
     expect(() => packTensor(pixels, planLetterbox(3, 1, 3, 'top-left'), yolox)).toThrow('6 bytes are not 3 x 1');
   });

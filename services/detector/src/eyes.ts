@@ -1,0 +1,95 @@
+/** The models in a thread of their own (`eyes-thread.ts`): looks cost this thread next to nothing. */
+import './adapters/no-telemetry.ts';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { collectGarbage } from './adapters/memory.ts';
+import type { View } from './core/looks.ts';
+import type { Eye, ModelChoice } from './eye.ts';
+import type { LookRequest, ThreadMessage, ThreadSettings } from './eyes-thread.ts';
+
+/** An eye in that thread. */
+export type DistantEye = Omit<Eye, 'close'>;
+export type Eyes = {
+  readonly first: DistantEye;
+  readonly second: DistantEye | undefined;
+  /** For a pause: gives back memory that is not needed, on both threads. */
+  readonly rest: () => void;
+  /** Looks that have been asked for are still taken. */
+  readonly close: () => Promise<void>;
+};
+
+/** Opening takes 0.5 s. */
+const openTimeoutMs = 60_000;
+
+/**
+ * Opens the models; `threads` is for one inference.
+ *
+ * A thread that ends unasked, for want of memory say, is an uncaught exception: the process ends, and its photos are
+ * looked at by the next one.
+ * @throws Error when a file does not fit its manifest entry.
+ */
+export async function openEyes(first: ModelChoice, second: ModelChoice | undefined, threads: number): Promise<Eyes> {
+  const choices = [first, ...(second ? [second] : [])].map(({ entry, path }) => ({ entry, path }));
+  const worker = new Worker(new URL('./eyes-thread.ts', import.meta.url), {
+    workerData: { choices, threads } satisfies ThreadSettings,
+    execArgv: [],
+  });
+  try {
+    // Throws what the thread could not start with.
+    await once(worker, 'message', { signal: AbortSignal.timeout(openTimeoutMs) });
+  } catch (error) {
+    await worker.terminate();
+    throw error;
+  }
+
+  const pictureBytesMax = 3 * Math.max(...choices.map(({ entry }) => entry.inputSize)) ** 2;
+  // Copied into memory that both threads have: what is sent instead becomes garbage in either.
+  const unused: SharedArrayBuffer[] = [];
+  const waiting = new Map<number, PromiseWithResolvers<View>>();
+  let asked = 0;
+  let closing = false;
+  worker.on('exit', () => {
+    const error = new Error('the thread that looks at photos has ended');
+    for (const { reject } of waiting.values()) reject(error);
+    if (!closing) throw error;
+  });
+  worker.on('message', (message: ThreadMessage) => {
+    if (message.kind === 'ready') return;
+    const answer = waiting.get(message.id);
+    waiting.delete(message.id);
+    if (message.kind === 'seen') answer?.resolve(message.view);
+    else answer?.reject(message.error);
+  });
+
+  const eyeAt = (eye: number, { entry }: ModelChoice): DistantEye => ({
+    name: entry.name,
+    entry,
+    look: async ({ rgb, letterbox }, photo, part) => {
+      asked += 1;
+      const answer = Promise.withResolvers<View>();
+      waiting.set(asked, answer);
+      const memory = unused.pop() ?? new SharedArrayBuffer(pictureBytesMax);
+      const shared = new Uint8Array(memory, 0, rgb.length);
+      shared.set(rgb);
+      worker.postMessage({ id: asked, eye, picture: { rgb: shared, letterbox }, photo, part } satisfies LookRequest);
+      try {
+        return await answer.promise;
+      } finally {
+        unused.push(memory);
+      }
+    },
+  });
+  return {
+    first: eyeAt(0, first),
+    second: second && eyeAt(1, second),
+    rest: () => {
+      worker.postMessage('rest');
+      collectGarbage();
+    },
+    close: async () => {
+      closing = true;
+      worker.postMessage('close');
+      await once(worker, 'exit');
+    },
+  };
+}
