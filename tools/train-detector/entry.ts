@@ -2,7 +2,7 @@
 import { petLabels } from '../../services/detector/src/core/decode-boxes.ts';
 import { type ModelEntry, modelEntry } from '../../services/detector/src/model-manifest.ts';
 
-export const inputSizeDefault = 224;
+export const inputSizeDefault = 256;
 
 export function petNanoEntry(inputSize = inputSizeDefault): ModelEntry {
   return {

@@ -1,18 +1,23 @@
 """python3 -m unittest: what training rests on, on made-up data; a few seconds."""
 from __future__ import annotations
 
+import copy
+import tempfile
+import time
 import unittest
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from petnano.augment import FULL, GENTLE, Photos, _place, training_picture
+from petnano.augment import FULL, GENTLE, SMALL_ANIMALS, Photos, _paste, _place, training_picture
 from petnano.classes import CAT, CLASS_COUNT, DOG
 from petnano.losses import dense_targets, losses
 from petnano.metrics import area_under_curve, recall_at
 from petnano.network import STRIDE, PetNano
 from petnano.sampling import Sampler
 from petnano.soft_labels import ROW_LENGTH, soft_boxes
+from petnano.train import BETA_MEAN, BETA_SQUARE, GRADIENT_NORM_MAX, PLAN_STEPS, WEIGHT_DECAY, AdamW, Options, Plan
 
 
 def photos_with_a_white_patch(count: int = 6) -> Photos:
@@ -58,6 +63,30 @@ class Augmentation(unittest.TestCase):
                 inside = picture[y1:y2, x1:x2].mean()
                 self.assertGreater(inside, 160, f"seed {seed}")
 
+    def test_a_pasted_animal_is_small_and_its_box_is_where_it_is(self) -> None:
+        photos = photos_with_a_white_patch()
+        # At the photo's left edge: cut out with a margin on one side only.
+        photos.images[0] = 0
+        photos.images[0, 40:100, :80] = 255
+        photos.rows[0, [0, 2]] = 0, 80
+        beside = []
+        for seed in range(60):
+            picture, rows = _paste(photos, 0, np.arange(6), 160, SMALL_ANIMALS, np.random.default_rng(seed))
+            ((x1, y1, x2, y2),) = rows[:, :4]
+            self.assertLess(max(x2 - x1, y2 - y1), 80, f"seed {seed}")
+            grey = picture[..., 0]
+            canvas = np.bincount(grey[grey > 0])[:255].argmax()
+            white = np.argwhere((grey > 150) & (grey != canvas)).mean(0) + 0.5
+            beside.append(abs((white - ((y1 + y2) / 2, (x1 + x2) / 2)) / (y2 - y1, x2 - x1)))
+        self.assertLess(np.mean(beside, 0).max(), 0.05)
+
+    def test_a_patch_of_a_photo_without_an_animal_is_pasted_too_and_is_none(self) -> None:
+        photos = photos_with_a_white_patch()
+        photos.images[1, :, :] = 90
+        picture, rows = _paste(photos, 1, np.arange(3, 6, 2), 160, SMALL_ANIMALS, np.random.default_rng(5))
+        self.assertEqual(len(rows), 0)
+        self.assertGreater((np.abs(picture.astype(int) - 90) < 3).sum(), 200)
+
     def test_a_cut_off_animal_becomes_less_likely(self) -> None:
         photos = photos_with_a_white_patch()
         likely = [training_picture(photos, 0, np.arange(6), 96, GENTLE, np.random.default_rng(s))[1] for s in range(80)]
@@ -96,6 +125,54 @@ class Targets(unittest.TestCase):
                 raw[0, channel] += change
             costs.append(float(losses(raw, target, 160)[0]))
         self.assertEqual(int(np.argmin(costs)), 0, costs)
+
+
+class Training(unittest.TestCase):
+    def options(self, out: Path, **fields: object) -> Options:
+        rest = {"minutes": 0, "schedule": None, "seed": 0, "evaluate_s": 0, "bfloat16": False}
+        return Options(**{"workdir": out, "out": out, **rest, **fields})
+
+    def test_a_step_over_all_weights_at_once_is_torchs_adamw(self) -> None:
+        torch.manual_seed(1)
+        one = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, bias=False), torch.nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
+        two = copy.deepcopy(one)
+        gradient = torch.zeros(sum(p.numel() for p in two.parameters()))
+        ours = AdamW(two, gradient)
+        groups = [{"params": [p for p in one.parameters() if (p.ndim > 1) == big], "weight_decay": WEIGHT_DECAY * big} for big in (True, False)]
+        theirs = torch.optim.AdamW(groups, lr=0.01, betas=(BETA_MEAN, BETA_SQUARE))
+        for step in range(5):
+            pixels = torch.rand(2, 3, 8, 8) * 50
+            for net in (one, two):
+                (net(pixels) * torch.linspace(0, 9, 36).view(6, 6)).square().sum().backward()
+            torch.nn.utils.clip_grad_norm_(one.parameters(), GRADIENT_NORM_MAX)
+            theirs.step()
+            ours.step(gradient.clone(), 0.01, step)
+            theirs.zero_grad(set_to_none=True)
+            gradient.zero_()
+        for a, b in zip(one.parameters(), two.parameters()):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+    def test_a_schedule_over_time_can_be_repeated_over_steps(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            out = Path(name)
+            plan = Plan(self.options(out, minutes=1))
+            first = [plan.progress(0)]
+            plan.stepped -= 2
+            first += [plan.progress(step) for step in range(1, PLAN_STEPS + 1)]
+            self.assertEqual(first[0], first[PLAN_STEPS - 1])
+            self.assertGreater(first[PLAN_STEPS], first[0])
+            (out / "end").write_text(str(int(time.time()) - 1))
+            second = [plan.progress(step) for step in range(PLAN_STEPS + 1, 2 * PLAN_STEPS + 1)]
+            self.assertEqual(second[-1], 1.0)
+            (out / "schedule.json").write_text(str(plan.made))
+            again = Plan(self.options(out, schedule=out / "schedule.json"))
+            self.assertEqual([again.progress(step) for step in range(2 * PLAN_STEPS + 1)], first + second)
+
+    def test_a_pause_moves_the_schedule_no_further_than_one_slow_step(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            plan = Plan(self.options(Path(name), minutes=10))
+            plan.stepped -= 300
+            self.assertLess(plan.progress(0), 0.01)
 
 
 class SamplingAndFigures(unittest.TestCase):

@@ -11,19 +11,17 @@ fi
 tar=$(realpath "$1") evaluation=$(realpath "$2") out=$(realpath -m "$3")
 python=${PYTHON:-/usr/bin/python3}
 work=${WORK:-${TMPDIR:-/tmp}/pet-nano}
-samples=${SAMPLES:-600000} more=${MORE_SAMPLES:-150000}
 # Two processes of one thread each: see petnano/train.py.
 export OMP_NUM_THREADS=1
 cd "$(dirname "$0")"
 
+# As the model of the model card went, or MINUTES of this machine's time.
+if [ -n "${MINUTES:-}" ]; then length="--minutes $MINUTES"; else length="--schedule schedule.json"; fi
 if [ ! -f "$work/meta.json" ]; then
   "$python" -m petnano.prepare "$tar" "$work" --exclude "$evaluation"
 fi
 bfloat16=$(grep -qw avx512_bf16 /proc/cpuinfo && echo --bfloat16 || true)
-# shellcheck disable=SC2086 # empty where the processor does not compute in bfloat16
-nice -n 19 "$python" -m petnano.train "$work" --samples "$samples" $bfloat16
-# shellcheck disable=SC2086
-nice -n 19 "$python" -m petnano.train "$work" --samples "$more" $bfloat16 --out "$work/run2" \
-  --initial "$work/run/last.pt" --size-min 192 --learning-rate 6e-4 --seed 21
-"$python" -m petnano.export "$work/run2/last.pt" "$out" --workdir "$work" --fixture "${out%.onnx}.fixture.json"
+# shellcheck disable=SC2086 # two words, or none
+nice -n 19 "$python" -m petnano.train "$work" $length $bfloat16
+"$python" -m petnano.export "$work/run/last.pt" "$out" --workdir "$work" --fixture "${out%.onnx}.fixture.json"
 node compare-onnx.ts "$out" "${out%.onnx}.fixture.json"

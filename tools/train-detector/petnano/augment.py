@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -49,23 +49,31 @@ class Photos:
 
 @dataclass(frozen=True)
 class Strength:
-    mosaic: float = 0.1
-    zoom: tuple[float, float] = (0.7, 1.6)
+    mosaic: float
+    paste: float
+    zoom: tuple[float, float]
     turn: float = 0.25
     occlude: float = 0.12
 
 
-FULL = Strength()
+# On the smallest pictures a small animal is a smudge; it comes once they are larger.
+FULL = Strength(mosaic=0.1, paste=0.08, zoom=(0.6, 1.6))
+SMALL_ANIMALS = Strength(mosaic=0.2, paste=0.2, zoom=(0.4, 1.6))
 # For the last part: what the product sees, a whole photo in its letterbox, still varied.
-GENTLE = Strength(mosaic=0.0, zoom=(0.75, 1.25), turn=0.15, occlude=0.1)
+GENTLE = Strength(mosaic=0.0, paste=0.15, zoom=(0.6, 1.25), turn=0.15, occlude=0.1)
+PASTED_SIDE_PX_MIN, PASTED_SIDE_SHARES = 18.0, (0.09, 0.32)
+SCENE_ZOOM, PASTE_TRIES = (0.9, 1.5), 8
 
 
 def training_picture(
     photos: Photos, i: int, others: np.ndarray, size: int, strength: Strength, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """One picture [size, size, 3] and its rows of soft targets in its pixels."""
-    if rng.random() < strength.mosaic:
+    kind = rng.random()
+    if kind < strength.mosaic:
         picture, rows = _mosaic(photos, [i, *rng.choice(others, 3)], size, strength, rng)
+    elif kind < strength.mosaic + strength.paste:
+        picture, rows = _paste(photos, i, others, size, strength, rng)
     else:
         picture, rows = _place(photos, i, size, size, strength, rng)
     if rng.random() < strength.occlude:
@@ -82,6 +90,48 @@ def _mosaic(photos: Photos, ids: list, size: int, strength: Strength, rng: np.ra
         rows[:, :4] += (x, y, x, y)
         parts.append(rows)
     return picture, np.concatenate(parts)
+
+
+def _paste(photos: Photos, i: int, others: np.ndarray, size: int, strength: Strength, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The photo's animal, small, in a scene without one. A photo without an animal gives any part of itself, so that a
+    pasted patch's edge says nothing."""
+    scene = next((int(j) for j in rng.choice(others, PASTE_TRIES) if not photos.meta[j]["pet"]), None)
+    boxes, source = photos.boxes(i), photos.picture(i)
+    pet = bool(photos.meta[i]["pet"]) and len(boxes) > 0
+    if scene is None:
+        return _place(photos, i, size, size, strength, rng)
+    picture, rows = _place(photos, scene, size, size, replace(strength, zoom=SCENE_ZOOM), rng)
+    source_height, source_width = source.shape[:2]
+    if pet:
+        x1, y1, x2, y2 = boxes[0, :4]
+    else:
+        width, height = rng.uniform(0.3, 0.9, 2) * (source_width, source_height)
+        x1, y1 = rng.random(2) * (source_width - width, source_height - height)
+        x2, y2 = x1 + width, y1 + height
+    margin_x, margin_y = rng.uniform(0.05, 0.2) * (x2 - x1), rng.uniform(0.05, 0.2) * (y2 - y1)
+    left, top = max(0, int(x1 - margin_x)), max(0, int(y1 - margin_y))
+    right, bottom = min(source_width, math.ceil(x2 + margin_x)), min(source_height, math.ceil(y2 + margin_y))
+    patch = source[top:bottom, left:right]
+    wanted = max(PASTED_SIDE_PX_MIN, math.exp(rng.uniform(*np.log(PASTED_SIDE_SHARES))) * size)
+    scale = min(wanted / max(1.0, math.sqrt((x2 - x1) * (y2 - y1))), 0.9 * size / max(patch.shape[:2]))
+    width, height = max(4, round(patch.shape[1] * scale)), max(4, round(patch.shape[0] * scale))
+    patch = cv2.resize(patch, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    flip = rng.random() < 0.5
+    if flip:
+        patch = patch[:, ::-1]
+    power, softness = rng.uniform(2, 8), rng.uniform(1, 6)
+    across, down = np.abs(np.linspace(-1, 1, width)) ** power, np.abs(np.linspace(-1, 1, height)) ** power
+    mask = np.clip((1 - across[None, :] - down[:, None]) * softness, 0, 1)[:, :, None].astype(np.float32)
+    x, y = int(rng.integers(size - width + 1)), int(rng.integers(size - height + 1))
+    under = picture[y : y + height, x : x + width]
+    under[:] = (under + mask * (patch.astype(np.float32) - under)).astype(np.uint8)
+    if not pet:
+        return picture, rows
+    pasted = boxes[:1].copy()
+    sx, sy = width / (right - left), height / (bottom - top)
+    low, high = (x1 - left) * sx, (x2 - left) * sx
+    pasted[0, :4] = x + (width - high if flip else low), y + (y1 - top) * sy, x + (width - low if flip else high), y + (y2 - top) * sy
+    return picture, np.concatenate([rows, pasted])
 
 
 def _place(photos: Photos, i: int, width: int, height: int, strength: Strength, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -68,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workdir", type=Path)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[224])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256])
     args = parser.parse_args()
     torch.set_num_threads(2)
     net = PetNano()
