@@ -20,14 +20,23 @@ export async function endJob(broker: Broker, jobId: string, { code, at, run = 1 
 }
 
 /** The code that the caller was answered with, if the answer was that the photo cannot be used. */
-export async function toldInTheAnswer(broker: Broker, jobId: string, run: number): Promise<ErrorCode | undefined> {
+async function toldInTheAnswer(broker: Broker, jobId: string, run: number): Promise<ErrorCode | undefined> {
+  const rejected = await rejectionOf(broker, jobId, run);
+  return rejected?.data.late ? undefined : rejected?.data.code;
+}
+
+/** The run's verdict, if that is that the photo cannot be used: the run is over, though its outcome may not be there yet. */
+export async function rejectionOf(
+  broker: Broker,
+  jobId: string,
+  run: number,
+): Promise<StoredEvent<'rejected'> | undefined> {
   const verdict = await broker.readLast(subjectOf('verdict', jobId)).catch((error: unknown) => {
     // A verdict that cannot be read was told to nobody.
     if (error instanceof UnreadableEvent) return undefined;
     throw error;
   });
-  if (!isKind(verdict, 'rejected') || verdict.run !== run || verdict.data.late) return undefined;
-  return verdict.data.code as ErrorCode;
+  return isKind(verdict, 'rejected') && verdict.run === run ? verdict : undefined;
 }
 
 /**

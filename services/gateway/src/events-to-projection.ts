@@ -21,7 +21,13 @@ export function eventsToProjection(deps: { readonly broker: Broker; readonly pro
       if (isKind(event, 'erased')) return finishErasing(event, deps);
       // Before Redis is written: while that is away, nobody's photo is kept longer for it.
       if (isKind(event, 'rendered', 'failed', 'cancelled')) await deleteUpload(event.job_id);
-      await deps.projection.write([event]);
+      try {
+        await deps.projection.write([event]);
+      } catch (error) {
+        // Nor is what comes late to an erased job; with Redis there, that is found out below.
+        await eraseIfErased(event.job_id);
+        throw error;
+      }
       if (isKind(event, 'received')) return undefined;
       // Redis may have been emptied in the middle of a job: then its hash is made whole again here.
       const projected = await deps.projection.read(event.job_id);
@@ -37,6 +43,11 @@ export function eventsToProjection(deps: { readonly broker: Broker; readonly pro
     const received = await deps.broker.readLast(subjectOf('received', jobId));
     const id = isKind(received, 'received') ? received.data.image_id : undefined;
     if (id !== undefined) await deletePhoto(deps.broker.photos, id);
+  }
+
+  async function eraseIfErased(jobId: string): Promise<void> {
+    const last = await deps.broker.readLast(subjectOf('received', jobId));
+    if (isKind(last, 'erased')) await finishErasing(last, deps);
   }
 
   async function writeWhole(jobId: string): Promise<void> {

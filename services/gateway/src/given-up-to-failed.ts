@@ -59,7 +59,8 @@ export async function runGivenUpToFailed(deps: { readonly broker: Broker; readon
       deliveries,
       time: new Date().toISOString(),
     };
-    if (step !== 'project' && step !== 'notify') {
+    // Without a callback the vendor is asked all the same: that ends no job.
+    if (step !== 'project' && step !== 'notify' && step !== 'settle') {
       return giveUpJob(deps.broker, id, letter, { code: 'attempts_exhausted', at: step, run: event.run });
     }
     await deps.broker.publishDead(id, letter);
@@ -68,8 +69,9 @@ export async function runGivenUpToFailed(deps: { readonly broker: Broker; readon
 
   async function recordUndeliverable(outcome: StoredEvent): Promise<void> {
     const last = await deps.broker.readLast(subjectOf('delivery', outcome.job_id));
-    const over = last !== undefined && last.seq > outcome.seq && isKind(last, 'notified', 'undeliverable');
-    if (over) return;
+    // The delivery of an earlier run may be recorded when the job, replayed, has ended anew already.
+    const isOurs = last !== undefined && last.seq > outcome.seq && last.run >= outcome.run;
+    if (isOurs && isKind(last, 'notified', 'undeliverable')) return;
     const { ours } = await deps.broker.publish(undeliverable(outcome), last?.seq ?? 0);
     if (!ours) throw new Error('the delivery has moved on meanwhile');
   }

@@ -170,7 +170,8 @@ async function store(
   } catch (error) {
     // If it was stored all the same, the projection will count it.
     if (isCounted) await deps.openJobs.leave(data.owner, job_id);
-    if (photo && isUncertain(error)) void deps.photos?.discardWithoutJob(photo);
+    // Where this one had no room, there may still be the job of another request with its key, and with this photo.
+    if (photo && error instanceof BrokerUnavailable) void deps.photos?.discardWithoutJob(photo);
     else if (photo) await deps.photos?.discard(photo);
     throw error;
   }

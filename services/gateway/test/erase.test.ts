@@ -5,14 +5,17 @@ import {
   createEvent,
   createLog,
   type DeadLetter,
+  JobErased,
   type StoredEvent,
   type StoredLetter,
   subjectOf,
 } from '@pet-roast/shared';
 import { brokerForTest, natsForTest, type RunningService, redisForTest, spawnService, until } from '@pet-roast/testing';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eraseJob, finishErasing } from '../src/erase.ts';
 import { eventsToProjection } from '../src/events-to-projection.ts';
+import { createReadJob } from '../src/job-status.ts';
 import { openProjection, type Projection } from '../src/projection.ts';
 import { replayLetter } from '../src/replay.ts';
 
@@ -22,6 +25,8 @@ let redis: Awaited<ReturnType<typeof redisForTest>>;
 let gateway: RunningService;
 let broker: Broker;
 let projection: Projection;
+let client: Redis;
+const log = createLog('test', 'silent');
 
 beforeAll(async () => {
   [nats, redis] = await Promise.all([natsForTest(), redisForTest()]);
@@ -31,11 +36,13 @@ beforeAll(async () => {
   const env = { NATS_URL: nats.url, REDIS_URL: redis.url, DETECT_WAIT_MS: '100', API_KEYS };
   gateway = await spawnService({ entry: 'services/gateway/src/main.ts', env });
   broker = await brokerForTest(nats.url);
-  projection = openProjection({ url: redis.url, ttlMs: 60_000, log: createLog('test', 'silent') });
+  projection = openProjection({ url: redis.url, ttlMs: 60_000, log });
+  client = new Redis(redis.url);
   await until(() => projection.check().then(() => true), { what: 'the connection to Redis' });
   await gateway.ready();
 });
 afterAll(async () => {
+  client?.disconnect();
   await projection?.close();
   await broker?.close();
   await gateway?.stop();
@@ -68,6 +75,27 @@ async function cancelledJob(): Promise<string> {
   const { jobId } = await call('app', 'POST', '/api/generate-video', { ...request, text: crypto.randomUUID() });
   await call('app', 'POST', `/api/jobs/${jobId}/cancel`);
   return jobId;
+}
+
+/** A job on a broker of the test's own. */
+async function receivedOn(quiet: Broker, jobId: string): Promise<StoredEvent> {
+  const data = {
+    ...request,
+    target_language: 'en',
+    request_id: 'r',
+    request_sha256: 's',
+    deadline_at: '2099-01-01T00:00:00Z',
+  };
+  return (await quiet.publish(createEvent('received', jobId, data), 0)).event;
+}
+
+/** One that is over, and whose backend was told. */
+async function overOn(quiet: Broker, jobId: string): Promise<StoredEvent[]> {
+  const received = await receivedOn(quiet, jobId);
+  const video = { video_url: 'https://v.example/1.mp4', told_by: 'poll' } as const;
+  const rendered = await quiet.publish(createEvent('rendered', jobId, video), 0);
+  const notified = await quiet.publish(createEvent('notified', jobId, { attempt: 1, response_status: 200 }), 0);
+  return [received, rendered.event, notified.event];
 }
 
 describe('a job', () => {
@@ -108,14 +136,7 @@ describe('a job', () => {
     const quiet = await brokerForTest(alone.url);
     const project = (event: StoredEvent) =>
       eventsToProjection({ broker: quiet, projection }).handle(event, {} as never);
-    const data = {
-      ...request,
-      target_language: 'en',
-      request_id: 'r',
-      request_sha256: 's',
-      deadline_at: '2099-01-01T00:00:00Z',
-    };
-    const { event: received } = await quiet.publish(createEvent('received', 'late', data), 0);
+    const received = await receivedOn(quiet, 'late');
     await project(received);
     const { event: tombstone } = await quiet.publish(createEvent('erased', 'late', {}), received.seq);
     async function deleteErased(erased: StoredEvent<'erased'>): Promise<void> {
@@ -126,6 +147,66 @@ describe('a job', () => {
     await finishErasing(tombstone as StoredEvent<'erased'>, { broker: { ...quiet, deleteErased }, projection });
     expect(await quiet.readLast(subjectOf('delivery', 'late'))).toBeUndefined();
     expect(await projection.read('late')).toEqual([tombstone]);
+    await quiet.close();
+  });
+
+  it('keeps no event that comes while Redis is away, and Redis hears of it when it is back', async () => {
+    await using alone = await natsForTest();
+    await using ownRedis = await redisForTest();
+    const quiet = await brokerForTest(alone.url);
+    const own = openProjection({ url: ownRedis.url, ttlMs: 60_000, log });
+    const project = (event: StoredEvent) =>
+      eventsToProjection({ broker: quiet, projection: own }).handle(event, {} as never);
+    const [received] = await overOn(quiet, 'late');
+    await eraseJob('late', undefined, { broker: quiet, projection });
+    await ownRedis.kill();
+    const late = createEvent('notified', 'late', { attempt: 1, response_status: 200 }, { part: 'late' });
+    const { event: notified } = await quiet.publish(late, 0);
+    for (const event of [received as StoredEvent, notified]) await expect(project(event)).rejects.toThrow();
+    expect(await quiet.readLast(subjectOf('delivery', 'late'))).toBeUndefined();
+    await ownRedis.restart();
+    await until(() => project(notified).then(() => true), { what: 'the event to be dealt with' });
+    expect(await own.read('late')).toMatchObject([{ kind: 'erased' }]);
+    await own.close();
+    await quiet.close();
+  });
+
+  it('is not read again from a Redis that comes back older than its erasing, and goes from there too', async () => {
+    await using alone = await natsForTest();
+    const quiet = await brokerForTest(alone.url);
+    for (const [jobId, count] of [
+      ['told', 3],
+      ['not-told', 2],
+    ] as const) {
+      const yesterday = (await overOn(quiet, jobId)).slice(0, count);
+      await eraseJob(jobId, undefined, { broker: quiet, projection });
+      await client.del(`pet_roast:job:${jobId}`);
+      await projection.write(yesterday);
+      const reading = createReadJob({ broker: quiet, projection, log })(jobId, undefined);
+      await expect(reading, jobId).rejects.toThrow(JobErased);
+      expect(await projection.read(jobId)).toMatchObject([{ kind: 'erased' }]);
+    }
+    await quiet.close();
+  });
+
+  it('that is over is read from Redis while the stream says nothing, and the stream is not asked by every reader', async () => {
+    let asked = 0;
+    const away = Promise.withResolvers<boolean>();
+    async function isErased(): Promise<boolean> {
+      asked++;
+      return away.promise;
+    }
+    await using alone = await natsForTest();
+    const quiet = await brokerForTest(alone.url);
+    await projection.write(await overOn(quiet, 'over'));
+    const readJob = createReadJob({ broker: { ...quiet, isErased }, projection, log });
+    for (let reads = 0; reads < 3; reads++)
+      expect(await readJob('over', undefined)).toMatchObject({ status: 'completed' });
+    expect(asked).toBe(1);
+    away.resolve(true);
+    // It has answered, so the next reader asks again.
+    await readJob('over', undefined);
+    expect(asked).toBe(2);
     await quiet.close();
   });
 

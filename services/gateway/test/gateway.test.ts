@@ -278,9 +278,52 @@ describe('a cancel', () => {
       await broker.publish(createEvent('rejected', id, { code: 'no_pets_detected', late: false }), 0);
     });
     expect(answer.status).toBe(400);
-    const cancelled = await fetch(`${gateway.url}/api/jobs/${jobId}/cancel`, { method: 'POST' });
-    expect(cancelled.status).toBe(409);
+    expect(await cancel(jobId)).toBe(409);
     expect(await broker.readLast(subjectOf('outcome', jobId))).toBeUndefined();
+  });
+
+  it('of a job whose late verdict was no pet is refused, though its outcome is not there yet', async () => {
+    const { answer, jobId } = await requestWith(async () => {});
+    expect(answer.status).toBe(202);
+    const answered = await broker.readLast(subjectOf('verdict', jobId));
+    const rejected = createEvent('rejected', jobId, { code: 'no_pets_detected', late: true }, { part: 'late' });
+    await broker.publish(rejected, answered?.seq);
+    expect(await cancel(jobId)).toBe(409);
+    expect((await get(`/api/video-status/${jobId}`)).body).toMatchObject({ status: 'failed', stage: 'rejected' });
+  });
+
+  const cancel = async (jobId: string): Promise<number> =>
+    (await fetch(`${gateway.url}/api/jobs/${jobId}/cancel`, { method: 'POST' })).status;
+});
+
+describe('an outcome at which the notifier died on every try', () => {
+  const giveUp = async ({ seq }: StoredEvent): Promise<void> => {
+    const advisory = { stream: 'JOBS', consumer: 'notifier-notify', stream_seq: seq, deliveries: 2_003 };
+    const subject = '$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.JOBS.notifier-notify';
+    await using raw = await rawNats(nats.url);
+    await raw.publish(subject, JSON.stringify(advisory));
+    const left = () => raw.manager.consumers.info('DEAD', 'gateway-given-up');
+    await until(async () => (await left()).num_pending + (await left()).num_ack_pending === 0, {
+      what: 'the gateway to have dealt with it',
+    });
+  };
+  const deliveryOf = (jobId: string) => broker.readLast(subjectOf('delivery', jobId));
+  const failure = { code: 'render_failed', at: 'watch', notify: true } as const;
+
+  it('is undeliverable, also where the webhook of the run before it was recorded behind it', async () => {
+    const { event: first } = await broker.publish(createEvent('failed', 'died', failure), 0);
+    const { event: second } = await broker.publish(createEvent('failed', 'died', failure, { run: 2 }), first.seq);
+    await broker.publish(createEvent('notified', 'died', { attempt: 1, response_status: 200 }), 0);
+    await giveUp(second);
+    expect(await deliveryOf('died')).toMatchObject({ kind: 'undeliverable', run: 2 });
+  });
+
+  it('of a run before the last one does not take back what the backend was told since', async () => {
+    const { event: first } = await broker.publish(createEvent('failed', 'told-since', failure), 0);
+    await broker.publish(createEvent('failed', 'told-since', failure, { run: 2 }), first.seq);
+    await broker.publish(createEvent('notified', 'told-since', { attempt: 1, response_status: 200 }, { run: 2 }), 0);
+    await giveUp(first);
+    expect(await deliveryOf('told-since')).toMatchObject({ kind: 'notified', run: 2 });
   });
 });
 

@@ -31,17 +31,14 @@ afterAll(async () => {
 });
 
 describe('a photo whose job', () => {
-  it('is refused for want of room is deleted before that is answered', async () => {
-    const full = new BrokerUnavailable('the job stream is full', { full: true });
-    await expect(receiveWith(() => Promise.reject(full), 'full')).rejects.toBe(full);
-    expect(await photoOf('full')).toBeUndefined();
-  });
-
-  it('may be stored and is not is deleted as soon as the broker says so', async () => {
-    const lost = new BrokerUnavailable('NATS: publish: TIMEOUT');
-    await expect(receiveWith(() => Promise.reject(lost), 'lost')).rejects.toBe(lost);
-    expect(await photoOf('lost')).toBeDefined();
-    await until(async () => (await photoOf('lost')) === undefined, { what: 'the photo to be deleted' });
+  it.each([
+    ['is refused for want of room', new BrokerUnavailable('the job stream is full', { full: true })],
+    ['may be stored and is not', new BrokerUnavailable('NATS: publish: TIMEOUT')],
+  ])('%s is deleted as soon as the broker says that there is none', async (what, error) => {
+    const key = what.replaceAll(' ', '-');
+    await expect(receiveWith(() => Promise.reject(error), key)).rejects.toBe(error);
+    expect(await photoOf(key)).toBeDefined();
+    await until(async () => (await photoOf(key)) === undefined, { what: 'the photo to be deleted' });
   });
 
   it('may be stored and is, is kept: the job goes on when its caller asks again', async () => {
@@ -56,6 +53,25 @@ describe('a photo whose job', () => {
     expect(await photoOf('stored')).toEqual(photo);
     expect(await receiveWith(broker.publish, 'stored')).toMatchObject({ replayed: true, stage: 'detected' });
     expect(await photoOf('stored')).toEqual(photo);
+  });
+
+  it('is refused for want of room is kept where another request with its key has the job', async () => {
+    const full = new BrokerUnavailable('the job stream is full', { full: true });
+    const first: Broker['publish'] = async (event, expected) => {
+      // The second one's photo takes the place of the first one's, whose job is stored before the second one's is refused.
+      const second: Broker['publish'] = async () => {
+        await broker.publish(event, expected);
+        throw full;
+      };
+      await expect(receiveWith(second, 'both')).rejects.toBe(full);
+      return broker.publish(event, expected);
+    };
+    expect(await receiveWith(first, 'both')).toMatchObject({ replayed: false, stage: 'detected' });
+    const photo = await photoOf('both');
+    expect(photo).toBeDefined();
+    // Whoever looked before this one has looked by then.
+    await photosOf(broker).discardWithoutJob(photo as StoredPhoto);
+    expect(await photoOf('both')).toEqual(photo);
   });
 
   it('has another photo already, of a request that is on its way, is not stored', async () => {

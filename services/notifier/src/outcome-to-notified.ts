@@ -38,9 +38,12 @@ export function outcomeToNotified(deps: NotifyDeps): Stage {
     async handle(event, context) {
       const body = webhookBody(event);
       if (body === undefined) return undefined;
-      const [last] = await deps.broker.readJob(event.job_id, ['delivery']);
-      // What is before this outcome in the stream is the delivery of an earlier one.
-      const delivery = last && last.seq > event.seq ? last : undefined;
+      const job = await deps.broker.readJob(event.job_id, ['outcome', 'delivery']);
+      // The job was replayed and has ended anew: that end is the one to tell.
+      if (job.some((other) => other.run > event.run)) return undefined;
+      const last = job.find((other) => isKind(other, 'attempted', 'notified', 'undeliverable'));
+      // What is before this outcome in the stream, or of an earlier run, is the delivery of another one.
+      const delivery = last && last.seq > event.seq && last.run === event.run ? last : undefined;
       if (isKind(delivery, 'notified', 'undeliverable')) return undefined;
       const attempted = isKind(delivery, 'attempted') ? delivery.data : undefined;
       const waitMs = attempted ? Date.parse(attempted.next_attempt_at) - Date.now() : 0;
@@ -80,7 +83,7 @@ export function outcomeToNotified(deps: NotifyDeps): Stage {
     const status = step.status === undefined ? {} : { response_status: step.status };
     if (step.do === 'delivered') {
       const data = { attempt, response_status: step.status };
-      await deliver(createEvent('notified', job_id, data, { run, part: String(event.seq) }), expected);
+      await end(createEvent('notified', job_id, data, { run, part: String(event.seq) }), expected);
     } else if (step.do === 'retry') {
       const next = new Date(Date.now() + step.delayMs).toISOString();
       const data = { attempt, reason: step.reason, next_attempt_at: next, ...status };
@@ -95,10 +98,10 @@ export function outcomeToNotified(deps: NotifyDeps): Stage {
     }
   }
 
-  /** Records a delivery, also behind an attempt that another notifier has recorded meanwhile. */
-  async function deliver(notified: JobEvent<'notified'>, expected: number): Promise<void> {
-    const first = await deps.broker.publish(notified, expected);
-    if (!first.ours && isKind(first.event, 'attempted')) await deps.broker.publish(notified, first.event.seq);
+  /** Records how a delivery ended, also behind an attempt that another notifier has recorded meanwhile. */
+  async function end(delivery: JobEvent<'notified' | 'undeliverable'>, expected: number): Promise<void> {
+    const first = await deps.broker.publish(delivery, expected);
+    if (!first.ours && isKind(first.event, 'attempted')) await deps.broker.publish(delivery, first.event.seq);
   }
 
   async function giveUp(
@@ -108,10 +111,7 @@ export function outcomeToNotified(deps: NotifyDeps): Stage {
     failure: Failure,
   ): Promise<void> {
     await publishDeadLetter(deps.broker, 'notify', event, failure);
-    await deps.broker.publish(
-      createEvent('undeliverable', event.job_id, data, { run: event.run, part: String(event.seq) }),
-      expected,
-    );
+    await end(createEvent('undeliverable', event.job_id, data, { run: event.run, part: String(event.seq) }), expected);
   }
 }
 

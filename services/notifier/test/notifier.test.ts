@@ -1,8 +1,11 @@
 /** The notifier as its own process, with a real NATS and the sandbox's backend; the test publishes the outcomes. */
 import { type Backend, startBackend } from '@pet-roast/sandbox';
-import { type Broker, createEvent, type StoredEvent, subjectOf } from '@pet-roast/shared';
+import { type Broker, createEvent, createLog, type StageContext, type StoredEvent, subjectOf } from '@pet-roast/shared';
 import { brokerForTest, natsForTest, type RunningService, spawnService, until } from '@pet-roast/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { PostWebhook } from '../src/adapters/webhook-http.ts';
+import { createCircuit } from '../src/core/circuit.ts';
+import { outcomeToNotified } from '../src/outcome-to-notified.ts';
 
 const secret = `whsec_${Buffer.alloc(24, 3).toString('base64')}`;
 const oldSecret = `whsec_${Buffer.alloc(24, 4).toString('base64')}`;
@@ -112,6 +115,54 @@ describe('an outcome', () => {
   });
 });
 
+describe('a webhook that is not told yet', () => {
+  it('when its job is replayed and has ended anew is told no more: the new end is, and nothing behind it', async () => {
+    await using alone = await stepAlone();
+    const failed = await alone.failed('replayed');
+    alone.answerWith(async () => ({ kind: 'network', code: 'ECONNREFUSED' }));
+    expect(await alone.handle(failed)).toMatchObject({ comeBackInMs: expect.any(Number) });
+    const rendered = await alone.renderedBehind(failed);
+    alone.answerWith(async () => ({ kind: 'answer', status: 200 }));
+    for (const outcome of [failed, rendered, failed, rendered]) expect(await alone.handle(outcome)).toBeUndefined();
+    expect(alone.told()).toEqual(['completed']);
+    expect(await alone.deliveryOf('replayed')).toMatchObject({ kind: 'notified', run: 2 });
+  });
+
+  it('when its job, replayed meanwhile, ends anew does not stand for the new end', async () => {
+    await using alone = await stepAlone();
+    const failed = await alone.failed('overtaken');
+    let rendered: StoredEvent | undefined;
+    alone.answerWith(async () => {
+      rendered = await alone.renderedBehind(failed);
+      return { kind: 'answer', status: 200 };
+    });
+    await alone.handle(failed);
+    expect(await alone.deliveryOf('overtaken')).toMatchObject({ kind: 'notified', run: 1 });
+    alone.answerWith(async () => ({ kind: 'answer', status: 200 }));
+    await alone.handle(rendered as StoredEvent);
+    expect(alone.told()).toEqual(['failed', 'completed']);
+    expect(await alone.deliveryOf('overtaken')).toMatchObject({ kind: 'notified', run: 2 });
+  });
+
+  it.each([
+    [410, 'undeliverable'],
+    [200, 'notified'],
+  ])(
+    'ends after HTTP %i as %s, also behind an attempt that another notifier records just then',
+    async (status, kind) => {
+      await using alone = await stepAlone();
+      const failed = await alone.failed('two-notifiers');
+      alone.answerWith(async () => {
+        const attempt = { attempt: 1, reason: 'timeout', next_attempt_at: new Date().toISOString() };
+        await alone.broker.publish(createEvent('attempted', 'two-notifiers', attempt, { part: 'other' }), 0);
+        return { kind: 'answer', status };
+      });
+      expect(await alone.handle(failed)).toBeUndefined();
+      expect(await alone.deliveryOf('two-notifiers')).toMatchObject({ kind });
+    },
+  );
+});
+
 describe('a backend that is down', () => {
   it('is left alone after some failures in a row, and asked by one webhook until it is up; then all are told', async () => {
     const calm = await spawn({ CIRCUIT_FAILURES: '3', CIRCUIT_OPEN_MS: '400', WEBHOOK_ATTEMPTS_MAX: '10' });
@@ -209,4 +260,45 @@ function deliveryOf(jobId: string): Promise<StoredEvent> {
     return event?.kind === 'attempted' ? undefined : event;
   };
   return until(ended, { what: `the delivery of ${jobId}`, timeoutMs: 20_000 });
+}
+
+/** The step with a NATS of its own and no process: the test hands it the outcomes, in its own order, and answers. */
+async function stepAlone() {
+  const server = await natsForTest();
+  const ownBroker = await brokerForTest(server.url);
+  const log = createLog('test', 'silent');
+  const told: string[] = [];
+  let answer: () => ReturnType<PostWebhook>;
+  const step = outcomeToNotified({
+    broker: ownBroker,
+    async post({ body }) {
+      const result = await answer();
+      if (result.kind === 'answer') told.push((JSON.parse(body) as { status: string }).status);
+      return result;
+    },
+    secrets: [secret],
+    policy: { attemptsMax: 3, waitsMs: [0] },
+    circuit: createCircuit({ failuresToOpen: 100, openMs: 1_000 }),
+    holdMs: 60_000,
+  });
+  const context: StageContext = { signal: new AbortController().signal, deliveries: 1, storedAt: new Date(), log };
+  const failure = { code: 'render_unreachable', at: 'submit', notify: true } as const;
+  const video = { video_url: 'https://v.example/1.mp4', told_by: 'poll' } as const;
+  return {
+    broker: ownBroker,
+    handle: (outcome: StoredEvent) => step.handle(outcome, context),
+    failed: async (jobId: string) => (await ownBroker.publish(createEvent('failed', jobId, failure), 0)).event,
+    renderedBehind: async ({ job_id, seq }: StoredEvent) =>
+      (await ownBroker.publish(createEvent('rendered', job_id, video, { run: 2 }), seq)).event,
+    answerWith(next: () => ReturnType<PostWebhook>) {
+      answer = next;
+    },
+    /** The statuses that the backend has heard, in order. */
+    told: () => told,
+    deliveryOf: (jobId: string) => ownBroker.readLast(subjectOf('delivery', jobId)),
+    async [Symbol.asyncDispose]() {
+      await ownBroker.close();
+      await server.close();
+    },
+  };
 }
