@@ -50,8 +50,8 @@ export function planLetterbox(
 
 /**
  * The scaled photo (8-bit RGB, row by row, three bytes a pixel) as the model's planar input `[1,3,size,size]`, in one
- * pass over the pixels. It is written into `tensor`, whatever
- * that held before: touching new memory takes as long as the rest.
+ * pass over the pixels. It is written into `tensor`, whatever that held before: touching new memory takes as long as the
+ * rest.
  * @throws Error when the pixels are not exactly `scaledWidth * scaledHeight` of three bytes.
  */
 export function packTensor(
