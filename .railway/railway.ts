@@ -37,7 +37,7 @@ export default defineRailway(() => {
     env: {
       // Where Railway asks for its health; clients come to 4222.
       PORT: String(natsMonitorPort),
-      // The volume belongs to root.
+      // The image has a user of its own, but on Railway a volume belongs to root.
       RAILWAY_RUN_UID: '0',
       NATS_GATEWAY_PASSWORD: preserve(),
       NATS_DETECTOR_PASSWORD: preserve(),

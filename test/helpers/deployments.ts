@@ -19,7 +19,7 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 export type ComposeService = {
   readonly image?: string;
-  readonly build?: { readonly args: Record<string, string> };
+  readonly build?: { readonly dockerfile?: string; readonly args?: Record<string, string> };
   readonly environment?: Record<string, unknown>;
   readonly command?: string[];
   readonly volumes?: string[];

@@ -59,6 +59,8 @@ class Strength:
 # On the smallest pictures a small animal is a smudge; it comes once they are larger.
 FULL = Strength(mosaic=0.1, paste=0.08, zoom=(0.6, 1.6))
 SMALL_ANIMALS = Strength(mosaic=0.2, paste=0.2, zoom=(0.4, 1.6))
+# Once the network knows animals: more of them that fill the picture, and fewer mosaics.
+WIDE = Strength(mosaic=0.1, paste=0.1, zoom=(0.5, 2.2))
 # For the last part: what the product sees, a whole photo in its letterbox, still varied.
 GENTLE = Strength(mosaic=0.0, paste=0.15, zoom=(0.6, 1.25), turn=0.15, occlude=0.1)
 PASTED_SIDE_PX_MIN, PASTED_SIDE_SHARES = 18.0, (0.09, 0.32)

@@ -2,6 +2,7 @@
 
 python3 -m petnano.train WORKDIR --minutes 80               the schedule runs over time; writes OUT/schedule.json, one number per 50 steps
 python3 -m petnano.train WORKDIR --schedule schedule.json   over steps, as such a run went
+... --after run/last.pt --out WORKDIR/run-2                 the second round: from such weights, with pictures at full size only
 
 Two processes of one thread each take micro-batches of the same step from a common counter and add up their gradients: on a
 shared machine a core that is taken away delays a step by one micro-batch, where two threads would wait at every layer.
@@ -25,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor, multiprocessing, nn
 
-from .augment import FULL, GENTLE, SMALL_ANIMALS, Photos, Strength, training_picture
+from .augment import FULL, GENTLE, SMALL_ANIMALS, WIDE, Photos, Strength, training_picture
 from .evaluate import validation_figures
 from .losses import dense_targets, losses
 from .network import PetNano
@@ -34,19 +35,36 @@ from .sampling import Sampler
 MICRO_BATCH, MICRO_BATCHES_MAX = 16, 4
 PROCESSES = 2
 EMA_DECAY = 0.998
-LEARNING_RATE_MAX, WEIGHT_DECAY = 2e-3, 0.05
+WEIGHT_DECAY = 0.05
 BETA_MEAN, BETA_SQUARE = 0.9, 0.99
 GRADIENT_NORM_MAX = 5.0
-# Until this share of the schedule: picture size, augmentation, micro-batches a step. Small pictures first, when they teach as
-# much for a fifth of the price; smaller batches once the direction is found: there are few steps.
-STAGES = (
-    (0.1724, 96, FULL, 4),
-    (0.33, 96, FULL, 2),
-    (0.56, 128, FULL, 2),
-    (0.74, 128, SMALL_ANIMALS, 2),
-    (0.90, 160, SMALL_ANIMALS, 2),
-    (1.01, 192, GENTLE, 2),
+
+
+@dataclass(frozen=True)
+class Round:
+    learning_rate_max: float
+    # Until this share of the schedule: picture size, augmentation, micro-batches a step.
+    stages: tuple[tuple[float, int, Strength, int], ...]
+
+    def stage(self, progress: float) -> tuple[int, Strength, int]:
+        return next(rest for until, *rest in self.stages if progress < until)
+
+
+# Small pictures first, when they teach as much for a fifth of the price; smaller batches once the direction is found: there
+# are few steps.
+FIRST = Round(
+    2e-3,
+    (
+        (0.1724, 96, FULL, 4),
+        (0.33, 96, FULL, 2),
+        (0.56, 128, FULL, 2),
+        (0.74, 128, SMALL_ANIMALS, 2),
+        (0.90, 160, SMALL_ANIMALS, 2),
+        (1.01, 192, GENTLE, 2),
+    ),
 )
+# Pictures as large as the pack's, where recall rose fastest, and close-ups that fill them.
+SECOND = Round(1e-3, ((0.35, 160, WIDE, 2), (0.8, 192, WIDE, 2), (1.01, 224, GENTLE, 2)))
 WARM_UP_STEPS = 300
 LOG_STEPS, RESAMPLE_STEPS = 100, 200
 # The schedule moves once in so many steps. A step longer than this was paused: the rest of the schedule closes up for it.
@@ -62,6 +80,7 @@ class Options:
     seed: int
     evaluate_s: float
     bfloat16: bool
+    after: Path | None = None
 
 
 def main() -> None:
@@ -73,6 +92,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--evaluate-s", type=float, default=400)
     parser.add_argument("--bfloat16", action="store_true", help="1.45 times as fast on processors that compute in it")
+    parser.add_argument("--after", type=Path, default=None, help="the first round's checkpoint, for the second round")
     args = vars(parser.parse_args())
     if (args["minutes"] > 0) == (args["schedule"] is not None):
         parser.error("give one of --minutes and --schedule")
@@ -123,7 +143,13 @@ def work(rank: int, options: Options, net: PetNano, shared: Shared, counter, bar
     optimiser = AdamW(net, shared.gradients[rank])
     step, samples = 0, 0
     plan = Plan(options)
+    current = SECOND if options.after else FIRST
     last = options.out / "last.pt"
+    if options.after and not last.exists():
+        before = torch.load(options.after)
+        net.load_state_dict(before["ema"])
+        ema.load_state_dict(before["ema"])
+        sampler.hardness[:] = before["hardness"].numpy()
     if last.exists():
         state = torch.load(last)
         net.load_state_dict(state["net"])
@@ -143,7 +169,7 @@ def work(rank: int, options: Options, net: PetNano, shared: Shared, counter, bar
         progress = min(1.0, float(shared.progress))
         if progress >= 1:
             break
-        size, strength, micro_batches = stage(progress)
+        size, strength, micro_batches = current.stage(progress)
         parts: dict[str, float] = {}
         shared.gradients[rank].zero_()
         while (micro := take(counter)) < micro_batches:
@@ -159,7 +185,7 @@ def work(rank: int, options: Options, net: PetNano, shared: Shared, counter, bar
             shared.losses[micro, :, 0] = torch.from_numpy(indices.astype(np.float32))
             shared.losses[micro, :, 1] = per_picture
         barrier.wait()
-        optimiser.step(shared.gradients.sum(0), schedule(step, progress) * LEARNING_RATE_MAX, step)
+        optimiser.step(shared.gradients.sum(0), schedule(step, progress) * current.learning_rate_max, step)
         sampler.learn(shared.losses.reshape(-1, 2).numpy())
         step += 1
         samples += MICRO_BATCH * micro_batches
@@ -174,7 +200,7 @@ def work(rank: int, options: Options, net: PetNano, shared: Shared, counter, bar
         # The other process must not write new losses or gradients before both have read these.
         barrier.wait()
     if log is not None:
-        log.evaluate(ema, photos, STAGES[-1][1], step)
+        log.evaluate(ema, photos, current.stages[-1][1], step)
         save(last, net, ema, optimiser, sampler, step, samples, plan)
 
 
@@ -260,10 +286,6 @@ def save(path: Path, net: nn.Module, ema: nn.Module, optimiser: "AdamW", sampler
     torch.save(state, path.with_suffix(".tmp"))
     path.with_suffix(".tmp").replace(path)
     (path.parent / "schedule.json").write_text(json.dumps(plan.made))
-
-
-def stage(progress: float) -> tuple[int, Strength, int]:
-    return next(rest for until, *rest in STAGES if progress < until)
 
 
 class Plan:
