@@ -5,10 +5,11 @@
  * It remembers nothing that matters: a part is cut from a copy that it may have kept, and where it has not, it says so
  * and is sent the photo once more.
  */
-import './memory.ts';
+
 import { writeFileSync } from 'node:fs';
 import type { PhotoBox } from '../core/letterbox.ts';
 import type { ImageBounds } from './image-bounds.ts';
+import { createGarbageCount } from './memory.ts';
 import {
   cutPart,
   decodeCopy,
@@ -47,8 +48,12 @@ export type Reply = { readonly id: number; readonly done: Done };
 /** One for each photo in hand; 4.9 MB each. */
 const copiesMax = 4;
 
+/** A collection takes some 5 ms of the 30 to 150 that a photo of several megabytes takes. */
+const garbageBytesMax = 8_000_000;
+
 const settings: ChildSettings = JSON.parse(process.argv[2] ?? '');
 const copies = new Map<number, PhotoCopy>();
+const discard = createGarbageCount(garbageBytesMax);
 
 limitSharp(settings.threads);
 beTheFirstToGo();
@@ -61,6 +66,7 @@ process.on('message', (message) => void answer(message as Request));
 async function answer({ id, work }: Request): Promise<void> {
   const done = await doWork(work).catch(refusedBy);
   process.send?.({ id, done } satisfies Reply);
+  if ('bytes' in work && work.bytes) discard(work.bytes.length);
 }
 
 async function doWork(work: Work): Promise<Done> {
@@ -78,7 +84,9 @@ function keep(photo: number, copy: PhotoCopy): void {
   copies.delete(photo);
   copies.set(photo, copy);
   const [oldest] = copies.keys();
-  if (copies.size > copiesMax && oldest !== undefined) copies.delete(oldest);
+  if (copies.size <= copiesMax || oldest === undefined) return;
+  discard(copies.get(oldest)?.data.length ?? 0);
+  copies.delete(oldest);
 }
 
 function refusedBy(error: unknown): Done {

@@ -9,7 +9,7 @@ import { runInNewContext } from 'node:vm';
 type Collect = (options: {
   readonly type: 'major';
   readonly execution: 'sync';
-  readonly flavor: 'last-resort';
+  readonly flavor?: 'last-resort';
 }) => void;
 
 setFlagsFromString('--semi-space-growth-factor=1');
@@ -22,4 +22,18 @@ const collect: Collect = runInNewContext('gc');
  */
 export function collectGarbage(): void {
   collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+}
+
+/**
+ * Counts bytes that have been used and are garbage now, and frees them once they are `bytesMax`. V8 itself lets up to 64 MB of
+ * them wait, because it looks at its own heap, of which they are no part.
+ */
+export function createGarbageCount(bytesMax: number): (bytes: number) => void {
+  let waiting = 0;
+  return (bytes) => {
+    waiting += bytes;
+    if (waiting < bytesMax) return;
+    waiting = 0;
+    collect({ type: 'major', execution: 'sync' });
+  };
 }
