@@ -37,7 +37,8 @@ export type HttpOptions = {
   readonly patience?: Patience;
   /**
    * How long requests are still taken after `stopping`, each answered with `connection: close`: by then callers have
-   * left the connections that they keep, and none is closed under a request that is on its way. 0 unless told.
+   * left the connections that they keep, and none is closed under a request that is on its way, unless it lay idle all that
+   * time. 0 unless told.
    */
   readonly drainMs?: number;
   /** How many proxies in front of the process add to `X-Forwarded-For`; with 0, the default, nobody is believed. */

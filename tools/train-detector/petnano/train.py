@@ -150,6 +150,7 @@ def work(rank: int, options: Options, net: PetNano, shared: Shared, counter, bar
         net.load_state_dict(before["ema"])
         ema.load_state_dict(before["ema"])
         sampler.hardness[:] = before["hardness"].numpy()
+        samples = before["samples"]
     if last.exists():
         state = torch.load(last)
         net.load_state_dict(state["net"])
