@@ -1,5 +1,6 @@
 /** A job that no event will ever move is found and ended, whichever processes live: its timer is the broker's. */
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startTestSystem, type TestSystem } from '@pet-roast/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { apiOf } from './helpers/api.ts';
@@ -40,6 +41,7 @@ it('the deadline is kept although every gateway was dead when it passed', async 
   await t.system.kill('translator');
   const { body } = await api.generate();
   await t.system.kill('gateway');
+  await sleep(jobDeadlineMs);
   await t.system.start('gateway');
   expect(await api.ended(body.job_id, 40_000)).toMatchObject({
     status: 'failed',

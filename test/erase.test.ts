@@ -80,7 +80,7 @@ describe('erasing a job', () => {
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     await putPhoto(broker.photos, { id: 'uploaded', format: 'jpeg', bytes: bytes.length, sha256, parts: [bytes] });
     expect(await findPhoto(broker.photos, 'uploaded')).toMatchObject({ bytes: bytes.length });
-    await erasing.erased('uploaded');
+    await eraseNow('uploaded');
     expect(await findPhoto(broker.photos, 'uploaded')).toBeUndefined();
   });
 
@@ -176,7 +176,7 @@ describe('an erasing that is broken off', () => {
     await publishJob(broker, 'repeated');
     const received = await broker.readReceived('repeated');
     await broker.publish(createEvent('erased', 'repeated', {}), received.seq);
-    await erasing.erased('repeated');
+    await eraseNow('repeated');
   });
 
   it('is told where Redis is away, and finished when it is back', async () => {

@@ -31,7 +31,7 @@ beforeAll(async () => {
   gateway = await spawnService({
     entry: 'services/gateway/src/main.ts',
     env: {
-      ...{ SANDBOX: 'true', NATS_URL: nats.url, REDIS_URL: redis.url, DETECT_WAIT_MS: '400' },
+      ...{ SANDBOX: 'true', NATS_URL: nats.url, REDIS_URL: redis.url, DETECT_WAIT_MS: '2000' },
       ...{ GATEWAY_PUBLIC_URL: publicUrl, PHOTO_URL_SECRET: 'photo-secret-of-this-test' },
     },
   });
@@ -163,7 +163,7 @@ describe('the gateway, asked by the client', () => {
     await using keyed = await spawnService({
       entry: 'services/gateway/src/main.ts',
       env: {
-        ...{ NATS_URL: nats.url, REDIS_URL: redis.url, DETECT_WAIT_MS: '400' },
+        ...{ NATS_URL: nats.url, REDIS_URL: redis.url, DETECT_WAIT_MS: '2000' },
         ...{ API_KEYS: `mine:${mine},theirs:${theirs}`, RATE_LIMIT_JOBS_PER_MINUTE: '1' },
       },
     });

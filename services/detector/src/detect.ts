@@ -48,7 +48,10 @@ export async function createDetector(options: DetectorOptions): Promise<Detector
     await opening.then(({ close }) => close()).catch(() => {});
     throw error;
   });
-  const decoder = await opening;
+  const decoder = await opening.catch(async (error: unknown) => {
+    await eyes.close();
+    throw error;
+  });
   const { first, second } = eyes;
   rest = eyes.rest;
   const names = [first.name, ...(second ? [second.name] : [])];

@@ -14,23 +14,35 @@ export type Eyes = {
   readonly second: DistantEye | undefined;
   /** For a pause: gives back memory that is not needed, on both threads. */
   readonly rest: () => void;
-  /** Looks that have been asked for are still taken. */
+  /** Looks that have been asked for are still taken. Nothing to wait for where the thread has ended. */
   readonly close: () => Promise<void>;
+};
+export type EyesOptions = {
+  /** Told when the thread ends unasked; an uncaught exception unless told otherwise. */
+  readonly onEnded?: (error: Error) => void;
+  /** The thread's program; a test may have one that ends. */
+  readonly program?: URL;
 };
 
 /** Opening takes 0.5 s. */
 const openTimeoutMs = 60_000;
+const programDefault = new URL('./eyes-thread.ts', import.meta.url);
 
 /**
  * Opens the models; `threads` is for one inference.
  *
  * A thread that ends unasked, for want of memory say, is an uncaught exception: the process ends, and its photos are
- * looked at by the next one.
+ * looked at by the next one. Looks asked for then, or later, fail at once.
  * @throws Error when a file does not fit its manifest entry.
  */
-export async function openEyes(first: ModelChoice, second: ModelChoice | undefined, threads: number): Promise<Eyes> {
+export async function openEyes(
+  first: ModelChoice,
+  second: ModelChoice | undefined,
+  threads: number,
+  { onEnded = raise, program = programDefault }: EyesOptions = {},
+): Promise<Eyes> {
   const choices = [first, ...(second ? [second] : [])].map(({ entry, path }) => ({ entry, path }));
-  const worker = new Worker(new URL('./eyes-thread.ts', import.meta.url), {
+  const worker = new Worker(program, {
     workerData: { choices, threads } satisfies ThreadSettings,
     execArgv: [],
   });
@@ -48,10 +60,11 @@ export async function openEyes(first: ModelChoice, second: ModelChoice | undefin
   const waiting = new Map<number, PromiseWithResolvers<View>>();
   let asked = 0;
   let closing = false;
+  let ended: Error | undefined;
   worker.on('exit', () => {
-    const error = new Error('the thread that looks at photos has ended');
-    for (const { reject } of waiting.values()) reject(error);
-    if (!closing) throw error;
+    ended = new Error('the thread that looks at photos has ended');
+    for (const { reject } of waiting.values()) reject(ended);
+    if (!closing) onEnded(ended);
   });
   worker.on('message', (message: ThreadMessage) => {
     if (message.kind === 'ready') return;
@@ -65,6 +78,8 @@ export async function openEyes(first: ModelChoice, second: ModelChoice | undefin
     name: entry.name,
     entry,
     look: async ({ rgb, letterbox }, photo, part) => {
+      // What is sent to a thread that has ended is answered by nobody.
+      if (ended) throw ended;
       asked += 1;
       const answer = Promise.withResolvers<View>();
       waiting.set(asked, answer);
@@ -88,8 +103,13 @@ export async function openEyes(first: ModelChoice, second: ModelChoice | undefin
     },
     close: async () => {
       closing = true;
+      if (ended) return;
       worker.postMessage('close');
       await once(worker, 'exit');
     },
   };
+}
+
+function raise(error: Error): never {
+  throw error;
 }

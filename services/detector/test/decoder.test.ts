@@ -21,13 +21,18 @@ afterEach(() => {
 describe('a decoder that crashes while two photos are in hand', () => {
   test('gives both the right answer: they are decoded again, each in a process of its own', async () => {
     const { decoder, deaths } = await opened({ atOnce: 3 });
-    const [red, blue] = [decoder.prepare(await slow('#f00'), entry), decoder.prepare(await slow('#00f'), entry)];
+    const photos = [await slow('#f00'), await slow('#00f')];
+    const quick = await small('#0f0');
+    const [red, blue] = photos.map((bytes) => decoder.prepare(bytes, entry));
     // Messages are taken in order: once this one is answered, the two slow ones are being decoded.
-    await decoder.prepare(await small('#0f0'), entry);
+    await decoder.prepare(quick, entry);
     process.kill(Number(decoder.pid()), 'SIGSEGV');
+    await until(() => deaths.length > 0, { what: 'its death' });
 
-    expect(colourOf(await red)).toEqual([255, 0, 0]);
-    expect(colourOf(await blue)).toEqual([0, 0, 255]);
+    expect((await Promise.all([red, blue])).map((one) => one && colourOf(one))).toEqual([
+      [255, 0, 0],
+      [0, 0, 255],
+    ]);
     expect(deaths).toEqual(['SIGSEGV']);
   });
 

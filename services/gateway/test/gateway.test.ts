@@ -17,6 +17,8 @@ let nats: Awaited<ReturnType<typeof natsForTest>>;
 let redis: Awaited<ReturnType<typeof redisForTest>>;
 let gateway: RunningService;
 let second: RunningService;
+/** Waits for a verdict as long as a test may take to give one. */
+let patient: RunningService;
 let broker: Broker;
 
 function spawn(more: Record<string, string> = {}): Promise<RunningService> {
@@ -32,13 +34,13 @@ function spawn(more: Record<string, string> = {}): Promise<RunningService> {
 
 beforeAll(async () => {
   [nats, redis] = await Promise.all([natsForTest(), redisForTest()]);
-  [gateway, second] = await Promise.all([spawn(), spawn()]);
+  [gateway, second, patient] = await Promise.all([spawn(), spawn(), spawn({ DETECT_WAIT_MS: '10000' })]);
   broker = await brokerForTest(nats.url);
-  await Promise.all([gateway.ready(), second.ready()]);
+  await Promise.all([gateway.ready(), second.ready(), patient.ready()]);
 });
 afterAll(async () => {
   await broker?.close();
-  await Promise.all([gateway?.stop(), second?.stop()]);
+  await Promise.all([gateway?.stop(), second?.stop(), patient?.stop()]);
   await Promise.all([nats?.close(), redis?.close()]);
 });
 
@@ -129,16 +131,22 @@ describe('a request', () => {
 
 describe('the answer', () => {
   it('is 202 with the stage "detected" when a pet is found in time', async () => {
-    const { answer } = await requestWith(async (jobId) => {
-      await broker.publish(createEvent('detected', jobId, { pets: [], late: false }), 0);
-    });
+    const { answer } = await requestWith(
+      async (jobId) => {
+        await broker.publish(createEvent('detected', jobId, { pets: [], late: false }), 0);
+      },
+      { to: patient },
+    );
     expect(answer).toMatchObject({ status: 202, body: { status: 'queued', stage: 'detected' } });
   });
 
   it('is 400 when there is none, and then there is no job to tell of', async () => {
-    const { answer } = await requestWith(async (jobId) => {
-      await broker.publish(createEvent('rejected', jobId, { code: 'no_pets_detected', late: false }), 0);
-    });
+    const { answer } = await requestWith(
+      async (jobId) => {
+        await broker.publish(createEvent('rejected', jobId, { code: 'no_pets_detected', late: false }), 0);
+      },
+      { to: patient },
+    );
     expect(answer).toMatchObject({ status: 400, body: { detail: { error: 'no_pets_detected' } } });
   });
 
@@ -248,9 +256,12 @@ describe('an Idempotency-Key', () => {
 
   it('replays a 400 as the 400 that it was', async () => {
     const headers = { 'content-type': 'application/json', 'idempotency-key': 'key-3' };
-    const { answer } = await requestWith(async (jobId) => {
-      await broker.publish(createEvent('rejected', jobId, { code: 'no_pets_detected', late: false }), 0);
-    }, headers);
+    const { answer } = await requestWith(
+      async (jobId) => {
+        await broker.publish(createEvent('rejected', jobId, { code: 'no_pets_detected', late: false }), 0);
+      },
+      { headers, to: patient },
+    );
     const again = await post(JSON.stringify(requestBody), headers);
     expect([answer.status, again.status]).toEqual([400, 400]);
   });
@@ -274,9 +285,12 @@ describe('an Idempotency-Key', () => {
 
 describe('a cancel', () => {
   it('of a job whose caller was told 400 is refused, though its outcome is not there yet', async () => {
-    const { answer, jobId } = await requestWith(async (id) => {
-      await broker.publish(createEvent('rejected', id, { code: 'no_pets_detected', late: false }), 0);
-    });
+    const { answer, jobId } = await requestWith(
+      async (id) => {
+        await broker.publish(createEvent('rejected', id, { code: 'no_pets_detected', late: false }), 0);
+      },
+      { to: patient },
+    );
     expect(answer.status).toBe(400);
     expect(await cancel(jobId)).toBe(409);
     expect(await broker.readLast(subjectOf('outcome', jobId))).toBeUndefined();
@@ -348,9 +362,12 @@ describe('a status', () => {
   });
 
   it('is right when Redis comes back with yesterday’s content', async () => {
-    const { jobId } = await requestWith(async (id) => {
-      await broker.publish(createEvent('detected', id, { pets: [], late: false }), 0);
-    });
+    const { jobId } = await requestWith(
+      async (id) => {
+        await broker.publish(createEvent('detected', id, { pets: [], late: false }), 0);
+      },
+      { to: patient },
+    );
     const client = new Redis(redis.url);
     const key = `pet_roast:job:${jobId}`;
     await until(async () => (await client.hlen(key)) === 2, { what: 'the projection' });
@@ -505,10 +522,13 @@ async function get(path: string): Promise<Answer> {
   return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Answer['body'] };
 }
 
-/** Posts a request while the test plays the detector for it; `sinceReceived` is the time since the job is durable. */
+/**
+ * Posts a request while the test plays the detector for it; `sinceReceived` is the time since the job is durable. A verdict
+ * that has to be in time is given to the patient gateway.
+ */
 async function requestWith(
   detect: (jobId: string, sinceReceived: () => number) => Promise<void>,
-  headers?: Record<string, string>,
+  { headers, to = gateway }: { readonly headers?: Record<string, string>; readonly to?: RunningService } = {},
 ): Promise<{ answer: Answer; jobId: string }> {
   const marker = crypto.randomUUID();
   const seen = Promise.withResolvers<StoredEvent>();
@@ -517,18 +537,21 @@ async function requestWith(
     if (metadata?.['marker'] === marker || headers !== undefined) seen.resolve(event);
   });
   const body = headers === undefined ? { ...requestBody, metadata: { marker } } : requestBody;
-  const answering = post(JSON.stringify(body), headers);
+  const answering = post(JSON.stringify(body), headers, to);
   const received = await seen.promise;
   const started = performance.now();
-  await follower.stop();
   await detect(received.job_id, () => performance.now() - started);
+  await follower.stop();
   return { answer: await answering, jobId: received.job_id };
 }
 
 async function finishedJob(): Promise<string> {
-  const { jobId } = await requestWith(async (id) => {
-    await broker.publish(createEvent('detected', id, { pets: [], late: false }), 0);
-  });
+  const { jobId } = await requestWith(
+    async (id) => {
+      await broker.publish(createEvent('detected', id, { pets: [], late: false }), 0);
+    },
+    { to: patient },
+  );
   await broker.publish(createEvent('rendered', jobId, { video_url: 'https://v.example/1.mp4', told_by: 'poll' }), 0);
   return jobId;
 }

@@ -177,6 +177,10 @@ describe('when Redis', () => {
       what: 'all to be counted',
       timeoutMs: 20_000,
     });
+    // The limits have a connection of their own.
+    const limits = async () =>
+      (await send(gateways[0], alice, '/api/video-status/none')).headers.has('ratelimit-limit');
+    await until(limits, { what: 'the limits to be back' });
     expect(await refused()).toBe(true);
   });
 

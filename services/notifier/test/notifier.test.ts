@@ -69,6 +69,9 @@ describe('an outcome', () => {
   });
 
   it('waits for a backend that is down, and is told when it is up', async () => {
+    const patient = await spawn({ WEBHOOK_ATTEMPTS_MAX: '50' });
+    await patient.ready();
+    await notifier.stop();
     await backend.down();
     const jobId = await rendered();
     await until(async () => (await broker.readLast(subjectOf('delivery', jobId)))?.kind === 'attempted', {
@@ -76,6 +79,9 @@ describe('an outcome', () => {
     });
     await backend.up();
     expect(await deliveryOf(jobId)).toMatchObject({ kind: 'notified' });
+    await patient.stop();
+    notifier = await spawn();
+    await notifier.ready();
   });
 
   it('is tried again after a time-out', async () => {
@@ -190,7 +196,8 @@ describe('a backend that is down', () => {
   it('for longer than a webhook may wait is told nothing, and the webhook is a dead letter', async () => {
     const calm = await spawn({
       CIRCUIT_FAILURES: '1',
-      CIRCUIT_OPEN_MS: '300',
+      // Longer than a webhook waits: none of them is the one that asks again.
+      CIRCUIT_OPEN_MS: '5000',
       WEBHOOK_HOLD_MS: '500',
       WEBHOOK_ATTEMPTS_MAX: '50',
     });

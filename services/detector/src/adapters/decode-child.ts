@@ -61,12 +61,13 @@ beTheFirstToGo();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 // The detector is gone. Not process.exit: that waits for a decoding that may never end.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
-process.on('message', (message) => void answer(message as Request));
+process.on('message', (message) => void answer(message as Request).then(discard));
 
-async function answer({ id, work }: Request): Promise<void> {
+/** Says how many bytes of the request are garbage now; while it runs they are not. */
+async function answer({ id, work }: Request): Promise<number> {
   const done = await doWork(work).catch(refusedBy);
   process.send?.({ id, done } satisfies Reply);
-  if ('bytes' in work && work.bytes) discard(work.bytes.length);
+  return 'bytes' in work ? (work.bytes?.length ?? 0) : 0;
 }
 
 async function doWork(work: Work): Promise<Done> {
