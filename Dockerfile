@@ -35,7 +35,7 @@ ARG BAKE_MODELS=false
 ARG MODEL_NAME
 ARG MODEL_SECOND_NAME
 ARG MODEL_MIRROR
-RUN if [ "$BAKE_MODELS" = true ]; then node services/detector/src/fetch-model.ts; fi
+RUN if [ "$BAKE_MODELS" = true ]; then MODEL_NAME="${MODEL_NAME:-yolox-nano}" node services/detector/src/fetch-model.ts; fi
 
 FROM node:24-slim
 WORKDIR /app

@@ -8,7 +8,9 @@ export const configSchema = {
   MODEL_NAME: z
     .string()
     .optional()
-    .describe('Model of the manifest `services/detector/models.json`; unset: yolox-nano'),
+    .describe(
+      'Model of the manifest `services/detector/models.json`; unset: yolox-nano, or the embedded pet-nano where that cannot be had',
+    ),
   MODEL_PATH: z.string().optional().describe('The model’s file; nothing else is tried then'),
   MODEL_SECOND_NAME: z
     .string()

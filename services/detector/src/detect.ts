@@ -54,7 +54,8 @@ export async function createDetector(options: DetectorOptions): Promise<Detector
   });
   const { first, second } = eyes;
   rest = eyes.rest;
-  const names = [first.name, ...(second ? [second.name] : [])];
+  // A model may take the further looks itself.
+  const names = [...new Set([first.name, ...(second ? [second.name] : [])])];
 
   return {
     model: names.join('+'),

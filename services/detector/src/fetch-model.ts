@@ -3,7 +3,8 @@
  *
  * Reads the MODEL_ variables. Progress goes to stderr, the first model's path, and nothing else, to stdout: it can be
  * given to a detector as MODEL_PATH, which finds the second in the cache, the mirror or beside it.
- * Exit 0: there is a model; when the second is missing stderr says why. 3: no model can be had, with the reason.
+ * Exit 0: there is a model; when the second is missing, or the embedded one takes the first's place, stderr says why.
+ * 3: the model that MODEL_NAME names cannot be had, with the reason.
  * 1: anything else, such as a wrong setting.
  */
 import { redact } from '@pet-roast/shared/redact';
@@ -25,7 +26,7 @@ async function main(): Promise<number> {
     const models = await resolveModels(process.env, { onProgress: progressWriter(), signal: stop.signal });
     const troubles = [...models.failedBefore, ...(models.second?.failedBefore ?? [])];
     for (const { where, why } of troubles) tell(`model: ${where}: ${why}`);
-    if (models.secondMissing !== undefined) tell(models.secondMissing);
+    for (const why of [models.embeddedBecause, models.secondMissing]) if (why !== undefined) tell(why);
     process.stdout.write(`${models.path}\n`);
     return 0;
   } catch (error) {

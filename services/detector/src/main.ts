@@ -77,6 +77,7 @@ async function openDetector(config: ConfigOf<typeof configSchema>, log: Log): Pr
     const models = await resolveModels(config, { secondTimeoutMs: secondModelTimeoutMs });
     const { entry, source, second } = models;
     log.info({ model: entry.name, source, second: second?.entry.name }, 'the detection model is there');
+    if (models.embeddedBecause !== undefined) log.warn({ why: models.embeddedBecause }, 'the embedded model judges');
     if (models.secondMissing !== undefined) log.warn({ why: models.secondMissing }, 'there is no second model');
     return await createDetector({
       ...models,

@@ -63,10 +63,11 @@ export async function downloadModel(
   }
 }
 
+/** What a file is, or has to be. */
 export type FileFacts = { readonly bytes: number; readonly sha256: string };
 
 /** What was expected and what was found, for people; hashes by their first 12 digits. */
-export function explainMismatch(found: FileFacts, accepted: readonly ModelFile[]): string {
+export function explainMismatch(found: FileFacts, accepted: readonly FileFacts[]): string {
   const expected = accepted.map((file) => `${file.bytes} bytes with sha256 ${file.sha256.slice(0, 12)}…`).join(' or ');
   const sizes = accepted.map((file) => file.bytes);
   const kind = found.bytes < Math.min(...sizes) ? 'it is truncated or another file' : 'it is not the expected file';

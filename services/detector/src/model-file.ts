@@ -1,7 +1,7 @@
 /**
  * Where the model's file comes from. In this order: `MODEL_PATH` (if set, nothing else is tried: whoever names a file
- * wants that file), the cache, `MODEL_MIRROR`, the manifest's own addresses. Whatever the way, the bytes are checked
- * against the manifest's sha256 every time, also those of the cache.
+ * wants that file), the detector's own folder for the embedded model, the cache, `MODEL_MIRROR`, the manifest's own
+ * addresses. Whatever the way, the bytes are checked against the manifest's sha256 every time, also those of the cache.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -14,7 +14,7 @@ import type { ModelEntry, ModelFile } from './model-manifest.ts';
 /** `.cache/models` in the project's root, shared by everything that is started from this checkout. */
 export const modelCacheDirDefault = fileURLToPath(new URL('../../../.cache/models', import.meta.url));
 
-export type ModelSource = 'path' | 'cache' | 'mirror' | 'download';
+export type ModelSource = 'path' | 'embedded' | 'cache' | 'mirror' | 'download';
 export type ResolvedModel = {
   readonly path: string;
   readonly source: ModelSource;
@@ -84,6 +84,7 @@ function sourcesOf(options: ModelFileOptions): Source[] {
   const { entry, cacheDir, mirrors = [], mayDownload = true, ...download } = options;
   const { files } = entry;
   return [
+    ...embeddedOf(entry),
     ...files.map((file): Source => {
       const where = cachePath(cacheDir, file);
       return { source: 'cache', where, take: () => fromCache(where, file) };
@@ -99,6 +100,12 @@ function sourcesOf(options: ModelFileOptions): Source[] {
       }),
     ),
   ];
+}
+
+function embeddedOf({ embedded }: ModelEntry): Source[] {
+  if (embedded === undefined) return [];
+  const where = fileURLToPath(new URL(`../${embedded.path}`, import.meta.url));
+  return [{ source: 'embedded', where, take: () => checkedFile(where, [embedded]) }];
 }
 
 /** As the files are called at their source, as the model is called here (`yolox_nano.onnx`), and as in a cache. */
@@ -151,7 +158,7 @@ function fromMirror(
 async function namedFile(modelPath: string, entry: ModelEntry, setting: string): Promise<string> {
   const path = resolve(modelPath);
   try {
-    return await checkedFile(path, entry.files);
+    return await checkedFile(path, [...entry.files, ...(entry.embedded ? [entry.embedded] : [])]);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new ModelRejected(
@@ -163,7 +170,7 @@ async function namedFile(modelPath: string, entry: ModelEntry, setting: string):
 }
 
 /** An entry without files has nothing to check against: the file only has to exist. */
-async function checkedFile(path: string, accepted: readonly ModelFile[]): Promise<string> {
+async function checkedFile(path: string, accepted: readonly FileFacts[]): Promise<string> {
   const facts = await factsOf(path);
   if (facts === undefined) throw new Error('there is no such file');
   if (accepted.length === 0 || accepted.some((file) => file.sha256 === facts.sha256)) return path;

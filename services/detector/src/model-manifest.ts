@@ -6,6 +6,7 @@
  * photo is put into the input (`preprocess`), so that one packer and one session adapter serve all of them.
  */
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 
 /** No listed model may be larger: it bounds what a download can write to disk. */
@@ -52,10 +53,13 @@ const familySchema = z
     path: ['rows'],
   });
 
-const fileSchema = z.strictObject({
-  url: z.url({ protocol: /^https$/ }).endsWith('.onnx'),
+const fileFacts = {
   bytes: z.int().min(1).max(modelBytesMax),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
+};
+const fileSchema = z.strictObject({
+  url: z.url({ protocol: /^https$/ }).endsWith('.onnx'),
+  ...fileFacts,
   provenance: z.string().min(1),
 });
 export type ModelFile = z.infer<typeof fileSchema>;
@@ -76,7 +80,9 @@ const modelSchema = z
     inputSize: z.int().min(32).max(2_048),
     /** Pixels per grid cell, one per output scale, in the order of the output's rows; empty without a grid. */
     strides: z.array(z.int().min(1)).max(8),
-    /** Any listed file is the model. None: the operator brings it with MODEL_PATH. */
+    /** The file ships with the detector: had without a network, and taken where the default model cannot be had. */
+    embedded: z.strictObject({ path: z.string().regex(/^models\/[a-z0-9-]+\.onnx$/), ...fileFacts }).optional(),
+    /** Any listed file is the model. None, and none embedded: the operator brings it with MODEL_PATH. */
     files: z.array(fileSchema).max(10),
   })
   .refine((model) => model.strides.every((stride) => model.inputSize % stride === 0), {
@@ -138,6 +144,13 @@ export function modelEntry(
   const entry = entries.find((candidate) => candidate.name === name);
   if (entry !== undefined) return entry;
   throw new Error(`${setting}: there is no model ${name}; choose one of ${entries.map((one) => one.name).join(', ')}.`);
+}
+
+/** The model that ships with the detector, with the path of its file. @throws Error when the manifest names none. */
+export function embeddedModel(entries = loadModelManifest()): { readonly entry: ModelEntry; readonly path: string } {
+  const entry = entries.find((candidate) => candidate.embedded !== undefined);
+  if (entry?.embedded === undefined) throw new Error('The model manifest names no embedded model.');
+  return { entry, path: fileURLToPath(new URL(`../${entry.embedded.path}`, import.meta.url)) };
 }
 
 /**

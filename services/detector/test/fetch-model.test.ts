@@ -58,7 +58,11 @@ test('without the second model there is still a first, and stderr says what is m
 test('shows no password of a mirror that gives nothing', async () => {
   // So that the official address gives nothing either, wherever this runs.
   const HTTPS_PROXY = 'http://127.0.0.1:1';
-  const { code, stderr } = await run({ MODEL_MIRROR: 'http://me:a-password@127.0.0.1:1/', HTTPS_PROXY });
+  const { code, stderr } = await run({
+    MODEL_NAME: 'yolox-nano',
+    MODEL_MIRROR: 'http://me:a-password@127.0.0.1:1/',
+    HTTPS_PROXY,
+  });
   expect(code).toBe(3);
   expect(stderr).toContain('http://***@127.0.0.1:1/');
   expect(stderr).not.toContain('a-password');
