@@ -9,6 +9,7 @@ import { openOnnxModel } from '../../services/detector/src/adapters/onnx-model.t
 import { petLabels } from '../../services/detector/src/core/decode-boxes.ts';
 import { petNanoEntry } from './entry.ts';
 import { complain, print } from './figures.ts';
+import { fixedInput } from './fixed-input.ts';
 
 /** Both compute in float32 with sums in another order; box numbers reach about 10. */
 const toleranceAbsolute = 1e-4;
@@ -50,12 +51,4 @@ function at(row = Number.NaN, column: number): number {
 function distance(expected: number, found: number | undefined): number {
   const difference = Math.abs(expected - (found ?? Number.NaN));
   return Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
-}
-
-function fixedInput(size: number, multiplier: number): Float32Array {
-  const plane = size * size;
-  return Float32Array.from({ length: 3 * plane }, (_, k) => {
-    const [x, y, p] = [k % size, Math.floor(k / size) % size, Math.floor(k / plane)];
-    return (Math.floor((multiplier * (x * x + 3 * y * (p + 1))) / 64) + x + 2 * y * (p + 1)) % 256;
-  });
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { fixedInput } from '../../../tools/train-detector/fixed-input.ts';
 import { openOnnxModel } from '../src/adapters/onnx-model.ts';
 import { createDetector } from '../src/detect.ts';
 import { ModelUnavailable } from '../src/model-file.ts';
@@ -71,6 +72,7 @@ test('onnxruntime computes what torch computed, on fixed inputs', async () => {
   const { entry, path } = embeddedModel();
   type Fixture = { rows: number[]; cases: { multiplier: number; output: number[][] }[] };
   const fixture = JSON.parse(readFileSync(new URL('pet-nano.fixture.json', import.meta.url), 'utf8')) as Fixture;
+  expect(fixture.cases).toHaveLength(4);
   const model = await openOnnxModel({ path, entry, threads: 1 });
   for (const { multiplier, output } of fixture.cases) {
     const computed = await model.infer(fixedInput(entry.inputSize, multiplier));
@@ -83,12 +85,3 @@ test('onnxruntime computes what torch computed, on fixed inputs', async () => {
   }
   await model.close();
 });
-
-/** As `fixed_input` in tools/train-detector/petnano/export.py. */
-function fixedInput(size: number, multiplier: number): Float32Array {
-  const plane = size * size;
-  return Float32Array.from({ length: 3 * plane }, (_, k) => {
-    const [x, y, p] = [k % size, Math.floor(k / size) % size, Math.floor(k / plane)];
-    return (Math.floor((multiplier * (x * x + 3 * y * (p + 1))) / 64) + x + 2 * y * (p + 1)) % 256;
-  });
-}

@@ -1,7 +1,7 @@
 /**
- * How V8 keeps house, set on purpose; imported first. A photo's bytes and pixels lie outside V8's heap and are freed when the
- * space for new objects is collected. That space is kept at 2 MB: with the 32 MB that it may grow to, 100 MB of photos
- * wait for a collection.
+ * How V8 keeps house, set on purpose; imported before what holds photos. A photo's bytes and pixels lie outside V8's heap
+ * and are freed when the space for new objects is collected. That space is kept at 2 MB: with the 32 MB that it may grow
+ * to, 100 MB of photos wait for a collection.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
