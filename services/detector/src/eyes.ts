@@ -2,6 +2,7 @@
 import './adapters/no-telemetry.ts';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { startAwakeDeadline } from './adapters/awake-deadline.ts';
 import { collectGarbage } from './adapters/memory.ts';
 import type { View } from './core/looks.ts';
 import type { Eye, ModelChoice } from './eye.ts';
@@ -14,32 +15,36 @@ export type Eyes = {
   readonly second: DistantEye | undefined;
   /** For a pause: gives back memory that is not needed, on both threads. */
   readonly rest: () => void;
-  /** Looks that have been asked for are still taken. Nothing to wait for where the thread has ended. */
+  /** Looks that have been asked for are still taken. Nothing to wait for where the thread has ended or hangs. */
   readonly close: () => Promise<void>;
 };
 export type EyesOptions = {
-  /** Told when the thread ends unasked; an uncaught exception unless told otherwise. */
-  readonly onEnded?: (error: Error) => void;
-  /** The thread's program; a test may have one that ends. */
+  /** Told when the thread ends unasked or hangs; an uncaught exception unless told otherwise. */
+  readonly onLost?: (error: Error) => void;
+  /** From when on a look that is not answered means that the thread hangs. */
+  readonly lookTimeoutMs?: number;
+  /** The thread's program; a test may have one that ends or hangs. */
   readonly program?: URL;
 };
 
 /** Opening takes 0.5 s. */
 const openTimeoutMs = 60_000;
+/** A look takes 7 to 30 ms, and waits for those that were asked for before it. */
+const lookTimeoutMsDefault = 30_000;
 const programDefault = new URL('./eyes-thread.ts', import.meta.url);
 
 /**
  * Opens the models; `threads` is for one inference.
  *
- * A thread that ends unasked, for want of memory say, is an uncaught exception: the process ends, and its photos are
- * looked at by the next one. Looks asked for then, or later, fail at once.
+ * A thread that ends unasked, for want of memory say, or that hangs, is an uncaught exception: the process ends, and its
+ * photos are looked at by the next one. Looks asked for then, or later, fail at once.
  * @throws Error when a file does not fit its manifest entry.
  */
 export async function openEyes(
   first: ModelChoice,
   second: ModelChoice | undefined,
   threads: number,
-  { onEnded = raise, program = programDefault }: EyesOptions = {},
+  { onLost = raise, lookTimeoutMs = lookTimeoutMsDefault, program = programDefault }: EyesOptions = {},
 ): Promise<Eyes> {
   const choices = [first, ...(second ? [second] : [])].map(({ entry, path }) => ({ entry, path }));
   const worker = new Worker(program, {
@@ -60,12 +65,19 @@ export async function openEyes(
   const waiting = new Map<number, PromiseWithResolvers<View>>();
   let asked = 0;
   let closing = false;
-  let ended: Error | undefined;
-  worker.on('exit', () => {
-    ended = new Error('the thread that looks at photos has ended');
-    for (const { reject } of waiting.values()) reject(ended);
-    if (!closing) onEnded(ended);
-  });
+  let lost: Error | undefined;
+  const lose = (message: string): void => {
+    if (lost) return;
+    lost = new Error(message);
+    for (const { reject } of waiting.values()) reject(lost);
+    if (!closing) onLost(lost);
+  };
+  const hang = (): void => {
+    // Node waits for its threads when it exits, and this one hangs in native code that nothing else ends.
+    process.once('exit', () => process.kill(process.pid, 'SIGKILL'));
+    lose(`the thread that looks at photos has not answered for ${lookTimeoutMs} ms`);
+  };
+  worker.on('exit', () => lose('the thread that looks at photos has ended'));
   worker.on('message', (message: ThreadMessage) => {
     if (message.kind === 'ready') return;
     const answer = waiting.get(message.id);
@@ -79,7 +91,7 @@ export async function openEyes(
     entry,
     look: async ({ rgb, letterbox }, photo, part) => {
       // What is sent to a thread that has ended is answered by nobody.
-      if (ended) throw ended;
+      if (lost) throw lost;
       asked += 1;
       const answer = Promise.withResolvers<View>();
       waiting.set(asked, answer);
@@ -87,9 +99,11 @@ export async function openEyes(
       const shared = new Uint8Array(memory, 0, rgb.length);
       shared.set(rgb);
       worker.postMessage({ id: asked, eye, picture: { rgb: shared, letterbox }, photo, part } satisfies LookRequest);
+      const deadline = startAwakeDeadline(lookTimeoutMs, hang);
       try {
         return await answer.promise;
       } finally {
+        deadline.clear();
         unused.push(memory);
       }
     },
@@ -103,7 +117,7 @@ export async function openEyes(
     },
     close: async () => {
       closing = true;
-      if (ended) return;
+      if (lost) return;
       worker.postMessage('close');
       await once(worker, 'exit');
     },

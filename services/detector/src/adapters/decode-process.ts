@@ -1,6 +1,7 @@
 /** One decoding process and what it is asked: answers by number, a deadline for each, and how it died if it does. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { startAwakeDeadline } from './awake-deadline.ts';
 import type { ChildSettings, Done, Reply, Request, Work } from './decode-child.ts';
 
 export type DecodeProcess = {
@@ -8,8 +9,7 @@ export type DecodeProcess = {
   readonly ended: boolean;
   /**
    * @throws DecoderDied when the process ends first, whoever's fault that is.
-   * @throws DecodingOverdue after `timeoutMs`; what hangs in native code can only be ended with its process. Time in
-   *   which this process stood still does not count: the answer may have come meanwhile.
+   * @throws DecodingOverdue after `timeoutMs`; what hangs in native code can only be ended with its process.
    */
   readonly ask: (work: Work) => Promise<Done>;
   readonly end: () => void;
@@ -31,7 +31,6 @@ export class DecodingOverdue extends Error {
   override readonly name = 'DecodingOverdue';
 }
 
-const tickMs = 250;
 const programDefault = fileURLToPath(new URL('decode-child.ts', import.meta.url));
 /** What is needed to run at all; no secret is among it. */
 const environmentKept = ['PATH', 'LD_LIBRARY_PATH', 'NODE_COMPILE_CACHE', 'TMPDIR'];
@@ -84,20 +83,17 @@ export function startDecodeProcess(
       const id = asked;
       const answer = Promise.withResolvers<Done>();
       waiting.set(id, answer);
-      let ticksLeft = Math.ceil(options.timeoutMs / tickMs);
-      const timer = setInterval(() => {
-        ticksLeft -= 1;
-        if (ticksLeft > 0) return;
+      const deadline = startAwakeDeadline(options.timeoutMs, () => {
         answer.reject(new DecodingOverdue(`the decoder has not answered within ${options.timeoutMs} ms`));
         child.kill('SIGKILL');
-      }, tickMs);
+      });
       child.send({ id, work } satisfies Request, (error) => {
         if (error) answer.reject(new DecoderDied(error.message));
       });
       try {
         return await answer.promise;
       } finally {
-        clearInterval(timer);
+        deadline.clear();
         waiting.delete(id);
       }
     },
