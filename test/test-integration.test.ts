@@ -428,9 +428,7 @@ describe('a broken system is told by the part that is broken:', () => {
     const paid = t.world.revid.renders().length;
     const report = await test(['--no-pet-image-url', petUrl()]);
     expect(broken(report)).toEqual({ no_pet: 'the detector, or the picture' });
-    expect(of(report, 'no_pet').message).toMatch(
-      /was accepted: cat 0\.\d+(, cat 0\.\d+)*\. Job \S+ was (cancelled|over already)/,
-    );
+    expect(of(report, 'no_pet').message).toMatch(/was accepted: cat 0\.\d+\. Job \S+ was (cancelled|over already)/);
     expect(of(report, 'generation').status).toBe('ok');
     await t.settled();
     const rejected = String(of(report, 'no_pet').details['job_id']);

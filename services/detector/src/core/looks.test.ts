@@ -50,6 +50,15 @@ describe('the first look', () => {
   test('takes one animal for one, whatever else it might be', () => {
     expect(firstVerdict(view(box('cat', 0.8), box('bear', 0.35)), photo).pets).toMatchObject([{ label: 'cat' }]);
   });
+
+  test('takes a dog and its head for one, the surer of the two, but not a cat in front of it', () => {
+    const head = { x: 400, y: 300, width: 30, height: 30 };
+    const pets = (...boxes: Candidate[]) => firstVerdict(view(...boxes), photo).pets;
+    expect(pets(box('dog', 0.8), box('dog', 0.7, head))).toMatchObject([{ score: 0.8 }]);
+    expect(pets(box('dog', 0.8), box('dog', 0.9, head))).toMatchObject([{ score: 0.9 }]);
+    expect(pets(box('dog', 0.8), box('cat', 0.7, head))).toHaveLength(2);
+    expect(pets(box('dog', 0.8), box('dog', 0.7, { ...head, x: 385 }))).toHaveLength(2);
+  });
 });
 
 describe('the second look', () => {

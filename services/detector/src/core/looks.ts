@@ -17,7 +17,7 @@ import { decide, scoreMinDefault, type Verdict } from './decide.ts';
 import { type Candidate, petLabels } from './decode-boxes.ts';
 import { bestKind, doubt, type Evidence, evidenceOf, mergeSights, type Sight, type Thing } from './evidence.ts';
 import type { PhotoBox } from './letterbox.ts';
-import { iou } from './suppress.ts';
+import { iou, shareOfSmaller } from './suppress.ts';
 
 /** A part is worth a closer look when this likely to be any animal at all. */
 const partAnyMin = 0.15;
@@ -36,6 +36,8 @@ const closerMargin = 1.3;
 const closerSideMinPixels = 64;
 /** Boxes of two kinds that overlap more than this (intersection over union) are one animal. */
 const oneAnimalIouMin = 0.7;
+/** Of two boxes of one kind, the smaller is part of the same animal when this share of it lies in the other. */
+const partOfAnimalMin = 0.6;
 
 const [firstWeightWhole, secondWeightWhole] = [1, 2];
 const [firstWeightCloser, secondWeightCloser] = [2, 1];
@@ -158,9 +160,14 @@ function squareAround(box: PhotoBox, photo: PhotoSize): PhotoBox {
   };
 }
 
-/** One animal is one pet: of two kinds in the same place the surer one stays. */
+/** One animal is one pet: of two kinds in the same place, and of a dog and its head, the surer one stays. */
 function onePerAnimal(pets: readonly Pet[]): Pet[] {
   const kept: Pet[] = [];
-  for (const pet of pets) if (!kept.some((other) => iou(other.box, pet.box) > oneAnimalIouMin)) kept.push(pet);
+  for (const pet of pets) if (!kept.some((other) => isSameAnimal(other, pet))) kept.push(pet);
   return kept;
+}
+
+function isSameAnimal(a: Pet, b: Pet): boolean {
+  if (iou(a.box, b.box) > oneAnimalIouMin) return true;
+  return a.label === b.label && shareOfSmaller(a.box, b.box) > partOfAnimalMin;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { iou, suppress } from './suppress.ts';
+import { iou, shareOfSmaller, suppress } from './suppress.ts';
 
 const box = (label: string, score: number, x: number, width = 100) => ({ label, score, x, y: 0, width, height: 100 });
 
@@ -22,6 +22,16 @@ test('the bound is on intersection over union', () => {
 test('boxes that do not meet, or are empty, share nothing', () => {
   expect(iou(box('cat', 1, 0), box('cat', 1, 100))).toBe(0);
   expect(iou(box('cat', 1, 0, 0), box('cat', 1, 0, 0))).toBe(0);
+  expect(shareOfSmaller(box('cat', 1, 0), box('cat', 1, 100))).toBe(0);
+  expect(shareOfSmaller(box('cat', 1, 0, 0), box('cat', 1, 0, 0))).toBe(0);
+});
+
+test('a head lies wholly in its animal, though both share little of what they cover together', () => {
+  const [animal, head] = [box('cat', 0.9, 0), box('cat', 0.4, 20, 20)];
+  expect(iou(animal, head)).toBe(0.2);
+  expect(shareOfSmaller(animal, head)).toBe(1);
+  expect(shareOfSmaller(head, animal)).toBe(1);
+  expect(shareOfSmaller(animal, box('cat', 0.4, 90, 20))).toBe(0.5);
 });
 
 test('a picture full of boxes costs a bounded comparison: only the best are looked at', () => {

@@ -22,9 +22,22 @@ export function suppress(
 
 /** Intersection over union, 0..1; 0 when either box is empty. */
 export function iou(a: PhotoBox, b: PhotoBox): number {
+  const shared = sharedArea(a, b);
+  return shared === 0 ? 0 : shared / (area(a) + area(b) - shared);
+}
+
+/** The share of the smaller box that lies in the larger, 0..1; 0 when either box is empty. */
+export function shareOfSmaller(a: PhotoBox, b: PhotoBox): number {
+  const shared = sharedArea(a, b);
+  return shared === 0 ? 0 : shared / Math.min(area(a), area(b));
+}
+
+function sharedArea(a: PhotoBox, b: PhotoBox): number {
   const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
   const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
-  if (width <= 0 || height <= 0) return 0;
-  const shared = width * height;
-  return shared / (a.width * a.height + b.width * b.height - shared);
+  return width <= 0 || height <= 0 ? 0 : width * height;
+}
+
+function area({ width, height }: PhotoBox): number {
+  return width * height;
 }
