@@ -94,9 +94,12 @@ async function lookAgain(
 ): Promise<{ readonly verdict: Verdict; readonly looks: number }> {
   let seen: Seen = { first, closer: [] };
   let looks = 1;
+  // A model that is its own second sees the photo mirrored then: else it would only say the same again.
+  const ownSecond = eyes.second.name === eyes.first.name;
   const look = async (eye: DistantEye, part?: PhotoBox): Promise<View> => {
     looks += 1;
-    const picture = await clock.time('decode', copy.prepare(eye.entry, part));
+    const { rgb, letterbox } = await clock.time('decode', copy.prepare(eye.entry, part));
+    const picture = { rgb, letterbox: { ...letterbox, mirrored: ownSecond && eye === eyes.second } };
     return await clock.time('inference', eye.look(picture, photo, part));
   };
   for (;;) {

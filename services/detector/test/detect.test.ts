@@ -115,6 +115,19 @@ describe('two models', () => {
     await detector.close();
   });
 
+  test('a model that is its own second sees the photo mirrored, and what it sees lies where it is in the photo', async () => {
+    // This model finds the same in whatever it sees. On the right in both: the two animals lie apart, and neither
+    // place is worth a closer look. In the middle: one animal seen twice, which both look at once more.
+    const looksAt = async (cx: number) => {
+      const own = { entry, path: await modelFile([[0, [cx, 16, 8, 16], 0.5, { 15: 0.4 }]]) };
+      const detector = await createDetector({ ...own, second: own, threads: 1 });
+      const { looks } = await detector.detect(await photo());
+      await detector.close();
+      return looks;
+    };
+    expect([await looksAt(24), await looksAt(16)]).toEqual([2, 4]);
+  });
+
   test('a second model that does not fit its entry is refused with its own file’s name', async () => {
     const path = await modelFile([]);
     const open = createDetector({ entry, path, second: { entry: femto, path }, threads: 1 });

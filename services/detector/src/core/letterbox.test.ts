@@ -40,6 +40,19 @@ describe('packTensor', () => {
     expect(tensor[2 * 16 + 4]).toBe(Math.fround(30 / 255));
   });
 
+  test('a mirrored photo is put where it would be otherwise, left and right exchanged', () => {
+    const tensor = packTensor(pixels, { ...planLetterbox(2, 1, 2, 'top-left'), mirrored: true }, yolox);
+    expect([...tensor]).toEqual([60, 30, 114, 114, 50, 20, 114, 114, 40, 10, 114, 114]);
+    const four = Uint8Array.from([...pixels, ...pixels]); // 2 x 2
+    expect(
+      packTensor(
+        four,
+        { ...planLetterbox(2, 2, 4, 'top-left'), scaledWidth: 2, scaledHeight: 2, offsetX: 1, mirrored: true },
+        yolox,
+      ).subarray(0, 8),
+    ).toEqual(Float32Array.of(114, 60, 30, 114, 114, 60, 30, 114));
+  });
+
   test('nothing is left of what the tensor held before', () => {
     const letterbox = planLetterbox(2, 1, 2, 'top-left');
     const used = new Float32Array(12).fill(7);
@@ -50,6 +63,15 @@ describe('packTensor', () => {
   test('pixels of another size are refused', () => {
     expect(() => packTensor(pixels, planLetterbox(3, 1, 3, 'top-left'), yolox)).toThrow('6 bytes are not 3 x 1');
   });
+});
+
+test('a box of a mirrored photo lies where the animal is in the photo', () => {
+  const letterbox = { ...planLetterbox(200, 400, 416, 'centred'), mirrored: true };
+  expect(letterbox).toMatchObject({ scaledWidth: 208, offsetX: 104 });
+  // Its left edge is 20 input pixels from the mirrored photo's left edge, and so in the photo from the right one.
+  const { x, width } = toPhoto({ cx: 104 + 20 + 13, cy: 100, width: 26, height: 10 }, letterbox);
+  expect(width).toBeCloseTo(25, 6);
+  expect(200 - (x + width)).toBeCloseTo(20 / 1.04, 6);
 });
 
 test('a box goes back to the place in the photo that it came from, in both layouts', () => {

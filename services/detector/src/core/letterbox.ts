@@ -13,6 +13,8 @@ export type Letterbox = {
   readonly scaledHeight: number;
   readonly offsetX: number;
   readonly offsetY: number;
+  /** The photo is put in with left and right exchanged; boxes come out as they lie in the photo. */
+  readonly mirrored?: boolean;
 };
 
 /** A box by its centre and size, in input pixels. */
@@ -60,7 +62,7 @@ export function packTensor(
   preprocess: Preprocess,
   tensor = new Float32Array(3 * letterbox.inputSize ** 2),
 ): Float32Array {
-  const { inputSize, scaledWidth, scaledHeight, offsetX, offsetY } = letterbox;
+  const { inputSize, scaledWidth, scaledHeight, offsetX, offsetY, mirrored = false } = letterbox;
   if (rgb.length !== scaledWidth * scaledHeight * 3) {
     throw new Error(`${rgb.length} bytes are not ${scaledWidth} x ${scaledHeight} RGB pixels`);
   }
@@ -70,10 +72,11 @@ export function packTensor(
   const valueFor = Float32Array.from({ length: 256 }, (_, byte) => byte / divisor);
   const redPlane = channels === 'rgb' ? 0 : 2 * plane;
   const bluePlane = channels === 'rgb' ? 2 * plane : 0;
+  const [start, step] = mirrored ? [offsetX + scaledWidth - 1, -1] : [offsetX, 1];
   let source = 0;
   for (let y = 0; y < scaledHeight; y += 1) {
-    let target = (y + offsetY) * inputSize + offsetX;
-    for (let x = 0; x < scaledWidth; x += 1, source += 3, target += 1) {
+    let target = (y + offsetY) * inputSize + start;
+    for (let x = 0; x < scaledWidth; x += 1, source += 3, target += step) {
       tensor[redPlane + target] = valueFor[rgb[source] as number] as number;
       tensor[plane + target] = valueFor[rgb[source + 1] as number] as number;
       tensor[bluePlane + target] = valueFor[rgb[source + 2] as number] as number;
@@ -89,8 +92,10 @@ export function packTensor(
 export function toPhoto(box: InputBox, letterbox: Letterbox): PhotoBox {
   const perPixelX = letterbox.photoWidth / letterbox.scaledWidth;
   const perPixelY = letterbox.photoHeight / letterbox.scaledHeight;
+  const fromLeft = box.cx - letterbox.offsetX;
+  const cx = letterbox.mirrored ? letterbox.scaledWidth - fromLeft : fromLeft;
   return {
-    x: (box.cx - box.width / 2 - letterbox.offsetX) * perPixelX,
+    x: (cx - box.width / 2) * perPixelX,
     y: (box.cy - box.height / 2 - letterbox.offsetY) * perPixelY,
     width: box.width * perPixelX,
     height: box.height * perPixelY,
