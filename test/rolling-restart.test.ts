@@ -25,6 +25,7 @@ describe('a rolling restart', () => {
       redisUrl: redis.url,
       env: { ...world.env, ...(model === undefined ? {} : { MODEL_PATH: model }), POLL_AFTER_MS: '3000' },
       replicas: 2,
+      byReadiness: true,
     });
     // Callers keep their connections, or, as some proxies do, open a new one for each call. A connection that lies idle all
     // through the drain is closed, perhaps under its next request: kept is what is used within that second.

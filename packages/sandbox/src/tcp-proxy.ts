@@ -1,6 +1,6 @@
 /**
  * A TCP proxy: a load balancer in front of replicas, or a bad network in front of a server. It takes the next target
- * that can be connected to, and can delay what passes, cut every connection, or refuse new ones, on demand.
+ * that can be connected to, and can delay what passes, or cut every connection, on demand.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -17,14 +17,35 @@ export type TcpProxy = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
+export type TcpProxyOptions = {
+  readonly targetPorts: readonly number[];
+  /**
+   * As platforms' balancers do it: each target is asked for this path now and then, and one that does not answer 200 is
+   * taken only when no other can be connected to. What its kernel took and it did not is reset when it closes.
+   */
+  readonly readyPath?: string | undefined;
+};
+
 const connectTimeoutMs = 1_000;
+const askReadyEveryMs = 250;
 
 /** Listens on a free port of 127.0.0.1 and passes on to one of `targetPorts` of the same address, in turn. */
-export async function startTcpProxy(options: { readonly targetPorts: readonly number[] }): Promise<TcpProxy> {
+export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy> {
   const open = new Set<Socket>();
   let delayMs = 0;
   let turn = 0;
   let opened = 0;
+  const unready = new Set<number>();
+
+  async function askReady(port: number, path: string): Promise<void> {
+    const signal = AbortSignal.timeout(askReadyEveryMs);
+    const { ok } = await fetch(`http://127.0.0.1:${port}${path}`, { signal }).catch(() => ({ ok: false }));
+    if (ok) unready.delete(port);
+    else unready.add(port);
+  }
+  const { readyPath } = options;
+  const askAll = (path: string) => options.targetPorts.map((port) => askReady(port, path));
+  const asking = readyPath === undefined ? undefined : setInterval(askAll, askReadyEveryMs, readyPath);
 
   function keep(socket: Socket): void {
     open.add(socket);
@@ -54,8 +75,9 @@ export async function startTcpProxy(options: { readonly targetPorts: readonly nu
   });
 
   async function connectToOne(): Promise<Socket | undefined> {
-    for (const _ of options.targetPorts) {
-      const port = options.targetPorts[turn++ % options.targetPorts.length] ?? 0;
+    const first = turn++ % options.targetPorts.length;
+    const inTurn = [...options.targetPorts.slice(first), ...options.targetPorts.slice(0, first)];
+    for (const port of inTurn.toSorted((a, b) => Number(unready.has(a)) - Number(unready.has(b)))) {
       const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
       const connected = await once(socket, 'connect', { signal: AbortSignal.timeout(connectTimeoutMs) }).then(
         () => true,
@@ -71,6 +93,7 @@ export async function startTcpProxy(options: { readonly targetPorts: readonly nu
   await once(server, 'listening');
   const close = async (): Promise<void> => {
     if (!server.listening) return;
+    clearInterval(asking);
     server.close();
     for (const socket of open) socket.destroy();
     await once(server, 'close');

@@ -33,6 +33,8 @@ export async function startFleet(options: {
   readonly redisUrl: string;
   readonly env: Readonly<Record<string, string>>;
   readonly replicas: number;
+  /** The balancers ask the replicas whether they are ready, and spare those that are not. */
+  readonly byReadiness?: boolean;
 }): Promise<Fleet> {
   await using stack = new AsyncDisposableStack();
   const ports = new Map<ServiceName, number[]>();
@@ -40,7 +42,8 @@ export async function startFleet(options: {
     ports.set(name, await Promise.all(Array.from({ length: options.replicas }, freePort)));
   }
   const balanced = async (name: ServiceName) => {
-    const proxy = stack.use(await startTcpProxy({ targetPorts: ports.get(name) ?? [] }));
+    const readyPath = options.byReadiness ? '/readyz' : undefined;
+    const proxy = stack.use(await startTcpProxy({ targetPorts: ports.get(name) ?? [], readyPath }));
     return `http://127.0.0.1:${proxy.port}`;
   };
   const gatewayUrl = await balanced('gateway');
