@@ -173,6 +173,52 @@ describe('a job', () => {
   });
 });
 
+it('the figures of the day are in /metrics: ends, verdicts, deliveries, and how long jobs and webhooks take', async () => {
+  t.world.backend.pushAnswers({ kind: 'http', status: 503 }, { kind: 'reset' }, { kind: 'http', status: 404 });
+  const before = await figures();
+  const ok = await api.generate({});
+  await api.ended(ok.body.job_id);
+  await api.generate({ image_url: t.world.images.urlOf('sky.jpg') });
+  t.world.revid.pushFaults({ at: 'render', kind: 'http', status: 422, times: 1 });
+  const refused = await api.generate({});
+  await api.ended(refused.body.job_id);
+  await t.settled();
+
+  const grown = async () => {
+    const now = await figures();
+    return Object.fromEntries(
+      Object.entries(now).flatMap(([name, value]) => {
+        const more = value - (before[name] ?? 0);
+        return more === 0 ? [] : [[name, more]];
+      }),
+    );
+  };
+  expect(await grown()).toEqual({
+    'pet_roast_verdicts_total{verdict="detected"}': 2,
+    'pet_roast_verdicts_total{verdict="no_pets_detected"}': 1,
+    'pet_roast_jobs_ended_total{outcome="completed"}': 1,
+    'pet_roast_jobs_ended_total{outcome="no_pets_detected"}': 1,
+    'pet_roast_jobs_ended_total{outcome="render_refused"}': 1,
+    'pet_roast_job_seconds_count{outcome="completed"}': 1,
+    'pet_roast_job_seconds_count{outcome="failed"}': 2,
+    'pet_roast_webhook_deliveries_total{delivery="notified"}': 1,
+    'pet_roast_webhook_deliveries_total{delivery="undeliverable"}': 1,
+    'pet_roast_webhook_seconds_count{result="answer"}': 3,
+    'pet_roast_webhook_seconds_count{result="network"}': 1,
+  });
+});
+
+/** Counters and histograms' counts of the gateway and the notifier. */
+async function figures(): Promise<Record<string, number>> {
+  const found: Record<string, number> = {};
+  for (const name of ['gateway', 'notifier'] as const) {
+    const text = await (await fetch(`${t.system.service(name).url}/metrics`)).text();
+    for (const [, series = '', value] of text.matchAll(/^(pet_roast_\w+_(?:total|count)\{.*\}) (\d+)$/gm))
+      found[series] = Number(value);
+  }
+  return found;
+}
+
 async function expectFailure(jobId: string, code: string, { renders }: { renders: number }): Promise<void> {
   expect(await api.ended(jobId)).toMatchObject({
     status: 'failed',

@@ -1,5 +1,5 @@
 /** The numbers in `GET /metrics`, for Prometheus: those of the process, and what its services count. */
-import { Counter, collectDefaultMetrics, Gauge, register } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, register } from 'prom-client';
 
 /** Who may read `/metrics`: everybody, nobody (404), or who has this bearer token. */
 export type MetricsAccess = 'everybody' | 'nobody' | { readonly token: string };
@@ -29,4 +29,18 @@ export function createGauge(name: string, help: string, read: () => number): voi
 export function createCounter<Kind extends string>(name: string, help: string, label: string): (kind: Kind) => void {
   const counter = new Counter({ name, help, labelNames: [label] });
   return (kind) => counter.inc({ [label]: kind });
+}
+
+/**
+ * How long something took, in seconds, by its kind; the kinds have to be few. `boundsSeconds` are what durations are sorted
+ * by, ascending.
+ */
+export function createHistogram<Kind extends string>(
+  name: string,
+  help: string,
+  label: string,
+  boundsSeconds: readonly number[],
+): (kind: Kind, seconds: number) => void {
+  const histogram = new Histogram({ name, help, labelNames: [label], buckets: [...boundsSeconds] });
+  return (kind, seconds) => histogram.observe({ [label]: kind }, Math.max(0, seconds));
 }

@@ -11,6 +11,7 @@ import {
   type StoredEvent,
   subjectOf,
 } from '@pet-roast/shared';
+import { countEvent } from './count-event.ts';
 import { finishErasing } from './erase.ts';
 import type { Projection } from './projection.ts';
 
@@ -31,6 +32,7 @@ export function eventsToProjection(deps: { readonly broker: Broker; readonly pro
       if (isKind(event, 'received')) return undefined;
       // Redis may have been emptied in the middle of a job: then its hash is made whole again here.
       const projected = await deps.projection.read(event.job_id);
+      countEvent(event, projected);
       if (!projected.some((other) => isKind(other, 'received'))) await writeWhole(event.job_id);
       return undefined;
     },

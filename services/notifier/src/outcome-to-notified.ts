@@ -8,6 +8,7 @@
 import {
   type Broker,
   createEvent,
+  createHistogram,
   type Failure,
   isKind,
   type JobEvent,
@@ -17,9 +18,16 @@ import {
   type StoredEvent,
 } from '@pet-roast/shared';
 import type { PostWebhook } from './adapters/webhook-http.ts';
-import { isBackendDown, type NextStep, nextStep, type RetryPolicy } from './core/attempt.ts';
+import { type AttemptResult, isBackendDown, type NextStep, nextStep, type RetryPolicy } from './core/attempt.ts';
 import type { Circuit } from './core/circuit.ts';
 import { signWebhook, type WebhookBody, webhookBody, webhookIdOf } from './core/webhook.ts';
+
+const timeWebhook = createHistogram<AttemptResult['kind']>(
+  'pet_roast_webhook_seconds',
+  'What a webhook attempt takes, by what came of it: an answer, whatever it says, a time-out, or no connection',
+  'result',
+  [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30],
+);
 
 export type NotifyDeps = {
   readonly broker: Broker;
@@ -73,7 +81,9 @@ export function outcomeToNotified(deps: NotifyDeps): Stage {
 
   async function send(event: StoredEvent, body: WebhookBody, attempt: number): Promise<NextStep> {
     if (deps.post === undefined) return gaveUp('BACKEND_WEBHOOK_URL is not set');
+    const began = performance.now();
     const result = await deps.post(signWebhook(webhookIdOf(event), body, deps.secrets));
+    timeWebhook(result.kind, (performance.now() - began) / 1_000);
     deps.circuit.report(isBackendDown(result) ? 'failed' : 'ok');
     return nextStep(result, attempt, deps.policy);
   }
