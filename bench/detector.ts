@@ -7,7 +7,7 @@
  *   c  the detector's own function, in this process: bounds, formats, letterbox, decision
  *   d  the detector as a service: events through JetStream, photos over HTTP, verdicts back
  *
- * b and c run one photo at a time and two at a time (the service's own number), so that like is compared with like. The
+ * b and c run one photo at a time and two at a time (as many as the service decodes), so that like is compared with like. The
  * variants take turns, so that whatever else the machine does hits all of them; of the rounds' ratios the median counts.
  * Only photos that the first look decides are taken: a second look is more work, not overhead.
  *

@@ -133,8 +133,8 @@ describe('a job', () => {
     expect(await api.ended(body.job_id)).toMatchObject({ status: 'completed', stage: 'notified' });
   });
 
-  it('whose callback is in the seed’s form, early and doubled, is completed once', async () => {
-    const callback = { form: 'seed', early: true, copies: 3 } as const;
+  it('whose callback is in 1.x’s form, early and doubled, is completed once', async () => {
+    const callback = { form: 'v1', early: true, copies: 3 } as const;
     t.world.revid.pushFaults({ at: 'render', kind: 'behave', behaviour: { callback }, times: 1 });
     const { body } = await api.generate({});
     expect(await api.ended(body.job_id)).toMatchObject({ status: 'completed', stage: 'notified' });

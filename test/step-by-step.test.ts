@@ -83,6 +83,49 @@ it('the backend guide leads to a roast through the GraphQL example on one’s ow
   expect(stdout).toMatch(/"generatePetRoast":\{"id":"[^"]+","status":"[A-Za-z]+"\}/);
 });
 
+it('with SANDBOX=false `npm start` puts nothing in the place of what is real: neither a vendor, nor a secret or address', {
+  timeout: testTimeoutMs,
+}, async () => {
+  await using stack = new AsyncDisposableStack();
+  const gatewayPort = String(await freePort());
+  const dataDir = await mkdtemp(join(tmpdir(), 'pet-roast-real-'));
+  stack.defer(() => rm(dataDir, { recursive: true, force: true }));
+  // What `npm run setup` writes. Nobody is called: no job is begun.
+  const real = {
+    SANDBOX: 'false',
+    PORT: gatewayPort,
+    DATA_DIR: dataDir,
+    REVID_API_KEY: 'rvd_nobody-has-it',
+    TRANSLATOR_PROVIDER: 'bhashini',
+    BHASHINI_USER_ID: 'nobody',
+    BHASHINI_API_KEY: 'nobody-has-it-either',
+    BACKEND_WEBHOOK_URL: 'https://backend.example',
+    BACKEND_WEBHOOK_SECRET: 'whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=',
+    BRIDGE_PUBLIC_URL: 'https://bridge.example',
+    CALLBACK_SECRET: 'of-one-s-own-0123456789',
+    API_KEYS: 'backend:of-one-s-own-0123456789-0123456789',
+  };
+  const { CALLBACK_SECRET: _, ...without } = real;
+  const refused = stack.use(await background('exec node scripts/start.ts', without));
+  await refused.says('CALLBACK_SECRET');
+
+  const system = stack.use(await background('exec node scripts/start.ts', real));
+  await system.says('Ctrl-C stops everything');
+  expect(system.output()).toContain('everything around it is real');
+  expect(system.output()).not.toMatch(/sandbox/i);
+  const send = (body: FormData) =>
+    fetch(`http://127.0.0.1:${gatewayPort}/api/generate-video`, {
+      method: 'POST',
+      body,
+      headers: { authorization: 'Bearer of-one-s-own-0123456789-0123456789' },
+    });
+  const form = new FormData();
+  form.set('text', 'My cat is lazy.');
+  form.set('image', new Blob([await readFile(join(root, 'packages/sandbox/assets/pet.jpg'))]), 'pet.jpg');
+  const answer = await send(form);
+  expect([answer.status, await answer.json()]).toMatchObject([501, { detail: { error: 'uploads_not_configured' } }]);
+});
+
 /** Runs commands as a terminal of their own, and ends them as Ctrl-C would. */
 async function background(commands: string, env: Record<string, string | undefined>, cwd = root) {
   // What these name is somebody’s.

@@ -1,7 +1,8 @@
 /**
  * The system, kept up, with everything around it on this machine: NATS and Redis (their data stays in `.cache/data`), and
  * the sandbox in place of Revid, AI4Bharat and the backend. A variable that names a real one, in the environment or in
- * `.env`, is used instead; `DATA_DIR` names another place for the data. Ends on Ctrl-C.
+ * `.env`, is used instead; with `SANDBOX=false` there is no sandbox, and nothing stands in for what is not named.
+ * `DATA_DIR` names another place for the data. Ends on Ctrl-C.
  */
 import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -44,7 +45,10 @@ async function start(stack: AsyncDisposableStack, inOneProcess: boolean): Promis
   const model = await fetchModel();
   if (model === undefined) console.log('No detection model: photos are not checked (detection: skipped).');
 
-  const world = stack.use(await startWorld({ imagesDir: join(root, 'packages/sandbox/assets') }));
+  const inSandbox = !['false', '0'].includes(process.env['SANDBOX'] ?? 'true');
+  const world = inSandbox
+    ? stack.use(await startWorld({ imagesDir: join(root, 'packages/sandbox/assets') }))
+    : undefined;
   const logs = join(root, '.cache/logs');
   await mkdir(logs, { recursive: true });
   const files = new Map(
@@ -61,22 +65,23 @@ async function start(stack: AsyncDisposableStack, inOneProcess: boolean): Promis
       natsUrl: nats.url,
       redisUrl: redis.url,
       ports: await choosePorts(),
-      env: { ...(model === undefined ? {} : { MODEL_PATH: model }), ...world.env, ...given },
+      env: { ...(model === undefined ? {} : { MODEL_PATH: model }), ...world?.env, ...given },
       onReady: (name, tookMs) =>
         console.log(`${inOneProcess ? 'the five services in one process are' : `${name} is`} ready (${tookMs} ms)`),
       onOutput: (name, chunk) => void files.get(name)?.write(chunk),
       onRestart: (name, ending) => console.log(`${name} ended (${ending}); it is started again`),
     }),
   );
+  const key = world ? '' : ' -H "authorization: Bearer $PET_ROAST_API_KEY"';
+  const photo = world ? world.images.urlOf('pet.jpg') : 'https://ADDRESS/OF/A/PHOTO.jpg';
   console.log(`
-The gateway is at ${system.gatewayUrl}; try
+The gateway is at ${system.gatewayUrl}; ${world ? 'try' : 'everything around it is real, and Revid.ai wants to be paid:'}
 
-  curl -X POST ${system.gatewayUrl}/api/generate-video -H 'content-type: application/json' \\
-    -d '{"text": "My cat thinks that she is the queen of this house.", "image_url": "${world.images.urlOf('pet.jpg')}"}'
-  curl ${system.gatewayUrl}/api/video-status/JOB_ID
-  curl ${system.gatewayUrl}/api/test-backend-connection
-
-Webhooks so far: ${world.urls.backend}/__sandbox/deliveries
+  curl -X POST ${system.gatewayUrl}/api/generate-video${key} -H 'content-type: application/json' \\
+    -d '{"text": "My cat thinks that she is the queen of this house.", "image_url": "${photo}"}'
+  curl ${system.gatewayUrl}/api/video-status/JOB_ID${key}
+  curl ${system.gatewayUrl}/api/test-backend-connection${key}
+${world ? `\nWebhooks so far: ${world.urls.backend}/__sandbox/deliveries` : ''}
 Logs: ${logs}
 Ctrl-C stops everything.`);
 }

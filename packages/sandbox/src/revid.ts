@@ -72,7 +72,7 @@ export type Revid = SandboxServer & {
   /** Sends one more callback of a render; `patch` overrides fields of its payload. */
   sendCallback(
     pid: string,
-    options?: { readonly form?: 'revid' | 'seed'; readonly patch?: object },
+    options?: { readonly form?: 'revid' | 'v1'; readonly patch?: object },
   ): Promise<SentCallback>;
 };
 
@@ -155,7 +155,7 @@ const finishBody = z.strictObject({
 });
 const callbackBody = z.strictObject({
   pid: z.string(),
-  form: z.enum(['revid', 'seed']).exactOptional(),
+  form: z.enum(['revid', 'v1']).exactOptional(),
   patch: z.looseObject({}).exactOptional(),
 });
 

@@ -19,8 +19,8 @@ describe('the sandbox Revid: callbacks', () => {
     expect(body).toEqual({ pid, status: 'failed', progress: 100, error: 'nsfw content detected' });
   });
 
-  it('speaks the seed’s form on demand, for success and failure', async () => {
-    await using bench = await startBench({ behaviour: { callback: { form: 'seed' } } });
+  it('speaks 1.x’s form on demand, for success and failure', async () => {
+    await using bench = await startBench({ behaviour: { callback: { form: 'v1' } } });
     const { pid } = json(await bench.render(bench.body('job-1')));
     const good = await bench.receiver.received.waitFor(() => true);
     const video_url = `${bench.revid.url}/videos/${pid}.mp4`;
@@ -91,7 +91,7 @@ describe('the sandbox Revid: callbacks', () => {
     expect(JSON.parse((await ask(`${at}/renders`)).text)).toMatchObject([
       { pid, jobId: 'job-1', status: { status: 'ready' }, acceptedAt: expect.any(String) },
     ]);
-    expect((await ask(`${at}/callbacks`, { body: { pid, form: 'seed' } })).status).toBe(200);
+    expect((await ask(`${at}/callbacks`, { body: { pid, form: 'v1' } })).status).toBe(200);
     expect(bench.receiver.received.all()[2]?.body).toMatchObject({ job_id: 'job-1', status: 'completed' });
     const wrong = await ask(`${at}/behaviour`, { body: { resullt: 'never' } });
     expect(wrong).toMatchObject({ status: 422, text: expect.stringContaining('resullt') });

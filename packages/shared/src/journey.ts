@@ -34,7 +34,7 @@ export type Pet = z.infer<typeof petSchema>;
 
 /** The services, one process each. */
 export type Service = 'gateway' | 'detector' | 'translator' | 'revid-bridge' | 'notifier';
-/** What a caller reads as `status`: the seed's words. */
+/** What a caller reads as `status`: 1.x's words. */
 export type PublicStatus = 'queued' | 'processing' | 'completed' | 'failed' | 'cancelled';
 
 type EventEntry<Data extends z.ZodType = z.ZodType> = {

@@ -16,6 +16,7 @@ import {
   HttpError,
   isKind,
   type JobEvent,
+  languageCodes,
   metadataBytesMax,
   type StoredEvent,
   type StoredPhoto,
@@ -38,7 +39,7 @@ export const requestSchema = z.strictObject({
     .trim()
     .min(1, 'must not be empty')
     .max(textLengthMax, `must have at most ${textLengthMax} characters`)
-    .describe('The roast, in any supported language'),
+    .describe(`The roast, in English or a language of India: ${[...languageCodes].join(', ')}`),
   image_url: z
     .string()
     .trim()

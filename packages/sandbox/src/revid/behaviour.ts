@@ -26,7 +26,7 @@ export const revidBehaviourSchema = z.strictObject({
       early: z.boolean().default(false),
       none: z.boolean().default(false),
       /** The vendor's status payload, or the former system's `{job_id,status,video_url,error}`. */
-      form: z.enum(['revid', 'seed']).default('revid'),
+      form: z.enum(['revid', 'v1']).default('revid'),
     })
     .prefault({}),
 });

@@ -99,7 +99,7 @@ export function createRenders({ callbacks, closing, produce, urlOf }: Deps): Ren
 
   const callBack: Renders['callBack'] = (render, form, patch = {}) => {
     const { pid, jobId } = render;
-    const payload = { ...(form === 'seed' ? seedForm(status(render), jobId) : status(render)), ...patch };
+    const payload = { ...(form === 'v1' ? formOfV1(status(render), jobId) : status(render)), ...patch };
     return callbacks.send({ pid, jobId, url: render.body.webhookUrl ?? '', payload });
   };
 
@@ -160,7 +160,7 @@ async function settled<T extends object>(work: Promise<T>): Promise<T | { error:
   }
 }
 
-function seedForm(status: StatusPayload, jobId: string | undefined) {
+function formOfV1(status: StatusPayload, jobId: string | undefined) {
   return {
     job_id: jobId ?? status.pid,
     status: { queued: 'queued', rendering: 'processing', ready: 'completed', failed: 'failed' }[status.status],

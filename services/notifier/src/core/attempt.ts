@@ -1,4 +1,4 @@
-/** What one webhook attempt's result means: delivered, try again, or give up. The seed's rule, and Standard Webhooks'. */
+/** What one webhook attempt's result means: delivered, try again, or give up. 1.x's rule, and Standard Webhooks'. */
 
 /** What came of one attempt: an answer, or none. */
 export type AttemptResult =

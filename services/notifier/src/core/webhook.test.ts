@@ -17,7 +17,7 @@ const failed = (notify: boolean, run = 1) =>
   }) as StoredEvent;
 
 describe('the webhook', () => {
-  it('has the seed’s payload', () => {
+  it('has 1.x’s payload', () => {
     expect(webhookBody(rendered)).toEqual({
       job_id: 'job-1',
       status: 'completed',
@@ -38,7 +38,7 @@ describe('the webhook', () => {
     expect(webhookIdOf(failed(true, 2))).toBe('msg_job-1_2');
   });
 
-  it('carries the seed’s headers, and signatures that the public library verifies with either secret', () => {
+  it('carries 1.x’s headers, and signatures that the public library verifies with either secret', () => {
     const { body, headers } = signWebhook('msg_job-1', { job_id: 'job-1' }, [secret, other], now);
     expect(headers).toMatchObject({
       'x-webhook-source': 'pet-roast-ai',

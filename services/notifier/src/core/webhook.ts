@@ -1,4 +1,4 @@
-/** The webhook itself: the seed's payload and headers, and Standard Webhooks' signature over exactly those bytes. */
+/** The webhook itself: 1.x's payload and headers, and Standard Webhooks' signature over exactly those bytes. */
 import { errorCatalogue, isKind, type PublicStatus, type StoredEvent } from '@pet-roast/shared';
 import { Webhook } from 'standardwebhooks';
 

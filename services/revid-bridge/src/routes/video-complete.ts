@@ -1,6 +1,6 @@
 /**
- * `POST /api/webhook/video-complete`: the vendor's callback, in its own form (`{pid,status,videoUrl,error}`) or the
- * seed's (`{job_id,status,video_url,error}`). It is stored first and answered then; judging it is step `settle`'s.
+ * `POST /api/webhook/video-complete`: the vendor's callback, in its own form (`{pid,status,videoUrl,error}`) or
+ * 1.x's (`{job_id,status,video_url,error}`). It is stored first and answered then; judging it is step `settle`'s.
  */
 import { createHash } from 'node:crypto';
 import {
