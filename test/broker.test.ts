@@ -76,6 +76,41 @@ describe('reading back', () => {
   });
 });
 
+describe('a replay of the stream', () => {
+  it('gives every event once, in order, and has no more of them in hand than a page', async () => {
+    await using own = await natsForTest();
+    await using raw = await rawNats(own.url);
+    const filled = await brokerForTest(own.url);
+    const [events, page] = [2_000, 100];
+    for (let from = 0; from < events; from += page) {
+      await Promise.all(
+        Array.from({ length: page }, (_, index) => filled.publish(detected(`replayed-${from + index}`))),
+      );
+    }
+    const places: number[] = [];
+    const inHand: number[] = [];
+    const count = await filled.replay(async (batch) => {
+      // However slowly a page is dealt with, the server is not asked for the next.
+      for (let look = 0; look < 5; look++) {
+        const [reader] = await raw.manager.consumers.list('JOBS').next();
+        inHand.push(Number(reader?.delivered.consumer_seq) - places.length);
+      }
+      places.push(...batch.map(({ seq }) => seq));
+    }, page);
+    expect(count).toBe(events);
+    expect(places).toEqual(Array.from({ length: events }, (_, index) => index + 1));
+    expect(Math.max(...inHand)).toBe(page);
+    await filled.close();
+  });
+
+  it('of an empty stream gives nothing', async () => {
+    await using own = await natsForTest();
+    const empty = await brokerForTest(own.url);
+    expect(await empty.replay(() => Promise.reject(new Error('there is nothing')), 100)).toBe(0);
+    await empty.close();
+  });
+});
+
 describe('what the server holds', () => {
   it('gets the limits and times of now, also where it has older ones', async () => {
     await using raw = await rawNats(nats.url);

@@ -115,6 +115,10 @@ export class BrokerUnavailable extends Error {
 export type Broker = Awaited<ReturnType<typeof openBroker>>;
 
 const requestTimeoutMs = 2_000;
+/** A page of a replay: making its consumer, and asking for it. */
+const pageTimeoutMs = 10_000;
+/** Pages without an event, though there are more, after which a replay is given up. */
+const emptyPagesMax = 3;
 const publishTriesMax = 3;
 /** A server without a leader says so at once: tries without a pause would all fall into one election. */
 const triesEveryMs = 500;
@@ -531,25 +535,27 @@ export async function openBroker(options: BrokerOptions) {
       const { state } = await jsm.streams.info(jobsStream);
       if (state.messages === 0) return 0;
       const consumer = await js.consumers.get(jobsStream, { filterSubjects: `${subjectPrefix}.>` });
-      const messages = await consumer.consume({ max_messages: batchMax });
-      let batch: StoredEvent[] = [];
+      // Page by page: what is consumed without end comes as fast as the server sends it, however slowly it is dealt with.
       let count = 0;
-      for await (const message of messages) {
-        try {
-          batch.push({ ...parseEvent(message.data), seq: message.seq });
-        } catch (error) {
-          log.warn({ error, subject: message.subject }, 'an event cannot be replayed');
+      for (let emptyPages = 0; emptyPages < emptyPagesMax; emptyPages++) {
+        const batch: StoredEvent[] = [];
+        let last = false;
+        const opening = consumer.fetch({ max_messages: batchMax, expires: requestTimeoutMs });
+        for await (const message of await answered(opening, 'replay')) {
+          emptyPages = -1;
+          try {
+            batch.push({ ...parseEvent(message.data), seq: message.seq });
+          } catch (error) {
+            log.warn({ error, subject: message.subject }, 'an event cannot be replayed');
+          }
+          last = message.info.pending === 0 || message.seq >= state.last_seq;
+          if (last) break;
         }
-        const last = message.info.pending === 0 || message.seq >= state.last_seq;
-        if (batch.length >= batchMax || last) {
-          await on(batch);
-          count += batch.length;
-          batch = [];
-        }
-        if (last) break;
+        await on(batch);
+        count += batch.length;
+        if (last || (batch.length === 0 && (await consumer.info()).num_pending === 0)) return count;
       }
-      messages.stop();
-      return count;
+      throw new BrokerUnavailable('NATS: replay: the server gives no more events');
     },
 
     /** A round trip to the server's JetStream; throws when it does not answer in 2 s. */
@@ -740,6 +746,19 @@ function deliveryOf(message: JsMsg): Delivery {
 
 function isApiError(error: unknown, number: number): boolean {
   return error instanceof NatsError && error.api_error?.err_code === number;
+}
+
+/** What is asked for, or `BrokerUnavailable` after `pageTimeoutMs`: the client would ask again for ever. */
+async function answered<T>(asking: Promise<T>, what: string): Promise<T> {
+  const ended = new AbortController();
+  const overdue = sleep(pageTimeoutMs, undefined, { ref: false, signal: ended.signal }).then((): never => {
+    throw new BrokerUnavailable(`NATS: ${what}: no answer within ${pageTimeoutMs} ms`);
+  });
+  try {
+    return await Promise.race([asking, overdue]);
+  } finally {
+    ended.abort();
+  }
 }
 
 /** Whether the server refused a message because the stream or the disk is full. */

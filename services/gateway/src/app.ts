@@ -30,6 +30,8 @@ export type GatewayDeps = GenerateDeps &
   };
 
 export async function registerRoutes(app: HttpServer, deps: GatewayDeps): Promise<void> {
+  // Requests are JSON or a form; as a text they would be read, and refused for what is in them.
+  app.removeContentTypeParser('text/plain');
   await app.register(cors, {
     origin: deps.corsOrigins.includes('*') ? '*' : [...deps.corsOrigins],
     methods: ['GET', 'POST', 'DELETE'],

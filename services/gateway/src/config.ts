@@ -1,5 +1,5 @@
 /** The gateway's environment. */
-import { commonConfig, list, pemFile, redisUrl, secret, whole } from '@pet-roast/shared';
+import { commonConfig, isLanguage, list, pemFile, redisUrl, secret, whole } from '@pet-roast/shared';
 import { z } from 'zod';
 import { apiKeys } from './callers.ts';
 
@@ -38,7 +38,11 @@ export const configSchema = {
     .default(20_000_000)
     .describe('Largest photo that can be uploaded, in bytes; the detector has its own bound'),
   CORS_ORIGINS: list().default([]).describe('Origins that browsers may call from, separated by commas; `*` for all'),
-  TARGET_LANGUAGE: z.string().default('en').describe('Language of the video where the request names none'),
+  TARGET_LANGUAGE: z
+    .string()
+    .refine(isLanguage, 'must be the ISO code of a supported language, such as `en`')
+    .default('en')
+    .describe('Language of the video where the request names none'),
   DETECT_WAIT_MS: whole(0, 25_000).default(5_000).describe('How long a request waits for the verdict on its photo'),
   DETECT_WAITING_MAX: whole(1, 1_000_000)
     .default(200)

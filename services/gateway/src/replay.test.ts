@@ -67,6 +67,14 @@ describe('the replay of a dead letter', () => {
     expect(plan([failed('render_refused')])).toBe('not_replayable');
   });
 
+  it('is refused while the job runs anew: neither another run, nor the word that it has failed', () => {
+    const second = { ...received, run: 2, seq: 10 } as StoredEvent;
+    const undeliverable = { ...createEvent('undeliverable', 'a', { attempt: 3, reason: 'x' }), seq: 9 } as StoredEvent;
+    expect(plan([received, failed('render_refused'), undeliverable], false, 'notify')).toBe('notify_again');
+    expect(plan([second, failed('render_refused'), undeliverable], false, 'notify')).toBe('not_replayable');
+    expect(plan([second, failed('render_refused')], false, 'submit', 2)).toBe('not_replayable');
+  });
+
   it('is refused where a newer run has begun since', () => {
     const second = { ...received, run: 2, seq: 10 } as StoredEvent;
     const again = { ...failed('render_refused'), run: 2, seq: 12 } as StoredEvent;

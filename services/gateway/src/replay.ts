@@ -23,6 +23,7 @@ export type ReplayPlan =
 export function planReplay(letter: StoredLetter, job: readonly StoredEvent[], allowSecondPayment: boolean): ReplayPlan {
   const received = job.find((event) => isKind(event, 'received'));
   const outcome = job.find((event) => isKind(event, 'rendered', 'failed', 'cancelled'));
+  if (received && outcome && received.run !== outcome.run) throw refused('the job is not over');
   if (letter.step === 'notify') {
     if (outcome === undefined) throw refused('the job has no outcome');
     if (!job.some((event) => isKind(event, 'undeliverable'))) throw refused('its webhook is not undeliverable');

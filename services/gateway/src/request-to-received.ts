@@ -91,11 +91,15 @@ export type ReceiveDeps = {
  */
 export async function receive(request: GenerateRequest, caller: Caller, deps: ReceiveDeps): Promise<Accepted> {
   const jobId = jobIdOf(caller.idempotencyKey, caller.name);
+  let isStored = false;
   try {
-    return await receiveAs(jobId, request, caller, deps);
+    return await receiveAs(jobId, request, caller, deps, () => {
+      isStored = true;
+    });
   } catch (error) {
-    // The job may be there all the same, and a caller without a key will never ask for it again.
-    if (caller.idempotencyKey === undefined && isUncertain(error)) void abandon(jobId, deps);
+    // The job is, or may be, there all the same, and a caller without a key will never ask for it again.
+    const isThere = error instanceof BrokerUnavailable && (isStored || !error.full);
+    if (caller.idempotencyKey === undefined && isThere) void abandon(jobId, deps);
     throw error;
   }
 }
@@ -105,6 +109,7 @@ async function receiveAs(
   request: GenerateRequest,
   caller: Caller,
   deps: ReceiveDeps,
+  onStored: () => void,
 ): Promise<Accepted> {
   const sha256 = contentHashOf(request);
   const deadlineMs = Date.now() + deps.jobDeadlineMs;
@@ -123,6 +128,7 @@ async function receiveAs(
   });
   const known = upload && caller.idempotencyKey !== undefined ? await readKnown(jobId, deps) : undefined;
   const stored = known ?? (await store(received, upload, deps));
+  onStored();
   upload?.drop();
   if (stored.request_sha256 !== sha256) throw new HttpError('idempotency_key_reused');
   const replayed = stored.request_id !== caller.requestId;
@@ -208,10 +214,6 @@ export function jobIdOf(key: string | undefined, owner?: string): string {
   const hex = createHash('sha256').update(`${named}idempotency-key:${key}`).digest('hex');
   // The form of a UUID version 8 (RFC 9562 section 5.8: the bits are ours).
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
-}
-
-function isUncertain(error: unknown): boolean {
-  return error instanceof BrokerUnavailable && !error.full;
 }
 
 /** Ends a job whose caller was told 503, without a webhook, as soon as the broker can be told. */

@@ -101,6 +101,7 @@ describe('a request', () => {
       415,
       'unsupported_media_type',
     ],
+    ['that is a text', JSON.stringify(valid), { 'content-type': 'text/plain' }, 415, 'unsupported_media_type'],
     [
       'over its bound',
       JSON.stringify({ ...valid, text: 'x'.repeat(70_000) }),
@@ -433,7 +434,10 @@ describe('waiting for a job', () => {
     await broker.publish(createEvent('notified', jobId, { attempt: 1, response_status: 200 }), 0);
     expect(await resumed.next()).toMatchObject({ stage: 'notified' });
     expect(await resumed.next()).toBeUndefined();
+    const again = { headers: { 'last-event-id': resumed.lastId() } };
+    expect((await fetch(`${gateway.url}/api/jobs/${jobId}/events`, again)).status).toBe(204);
     expect((await fetch(`${gateway.url}/api/jobs/nobody/events`)).status).toBe(404);
+    expect((await fetch(`${gateway.url}/api/jobs/${jobId}/events`, { method: 'HEAD' })).status).toBe(404);
   });
 
   it('does not keep a gateway from stopping', async () => {

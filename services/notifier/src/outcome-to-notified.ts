@@ -46,8 +46,8 @@ export function outcomeToNotified(deps: NotifyDeps): Stage {
     async handle(event, context) {
       const body = webhookBody(event);
       if (body === undefined) return undefined;
-      const job = await deps.broker.readJob(event.job_id, ['outcome', 'delivery']);
-      // The job was replayed and has ended anew: that end is the one to tell.
+      const job = await deps.broker.readJob(event.job_id, ['received', 'outcome', 'delivery']);
+      // The job was replayed: its new end is the one to tell, once it is there.
       if (job.some((other) => other.run > event.run)) return undefined;
       const last = job.find((other) => isKind(other, 'attempted', 'notified', 'undeliverable'));
       // What is before this outcome in the stream, or of an earlier run, is the delivery of another one.

@@ -134,6 +134,20 @@ describe('a webhook that is not told yet', () => {
     expect(await alone.deliveryOf('replayed')).toMatchObject({ kind: 'notified', run: 2 });
   });
 
+  it('when its job runs anew is told no more: the backend does not hear “failed” of a job that goes on', async () => {
+    await using alone = await stepAlone();
+    const received = await alone.received('running-anew', 1, 0);
+    const failed = await alone.failed('running-anew');
+    alone.answerWith(async () => ({ kind: 'network', code: 'ECONNREFUSED' }));
+    expect(await alone.handle(failed)).toMatchObject({ comeBackInMs: expect.any(Number) });
+    await alone.received('running-anew', 2, received.seq);
+    alone.answerWith(async () => ({ kind: 'answer', status: 200 }));
+    expect(await alone.handle(failed)).toBeUndefined();
+    expect(alone.told()).toEqual([]);
+    await alone.handle(await alone.renderedBehind(failed));
+    expect(alone.told()).toEqual(['completed']);
+  });
+
   it('when its job, replayed meanwhile, ends anew does not stand for the new end', async () => {
     await using alone = await stepAlone();
     const failed = await alone.failed('overtaken');
@@ -269,6 +283,13 @@ function deliveryOf(jobId: string): Promise<StoredEvent> {
   return until(ended, { what: `the delivery of ${jobId}`, timeoutMs: 20_000 });
 }
 
+function request() {
+  return {
+    ...{ text: 'x', image_url: 'https://x.example', target_language: 'en', request_id: 'r', request_sha256: 's' },
+    deadline_at: new Date(Date.now() + 3_600_000).toISOString(),
+  };
+}
+
 /** The step with a NATS of its own and no process: the test hands it the outcomes, in its own order, and answers. */
 async function stepAlone() {
   const server = await natsForTest();
@@ -294,6 +315,8 @@ async function stepAlone() {
   return {
     broker: ownBroker,
     handle: (outcome: StoredEvent) => step.handle(outcome, context),
+    received: async (jobId: string, run: number, expected: number) =>
+      (await ownBroker.publish(createEvent('received', jobId, request(), { run }), expected)).event,
     failed: async (jobId: string) => (await ownBroker.publish(createEvent('failed', jobId, failure), 0)).event,
     renderedBehind: async ({ job_id, seq }: StoredEvent) =>
       (await ownBroker.publish(createEvent('rendered', job_id, video, { run: 2 }), seq)).event,

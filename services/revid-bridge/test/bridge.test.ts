@@ -179,15 +179,32 @@ describe('a callback', () => {
     const jobId = await t.renderingJob();
     t.revid.finish(t.pidOf(jobId));
     const first = await t.outcomeOf(jobId);
-    const before = { repeated: await t.counted('repeated'), ignored: await t.counted('ignored') };
+    const ignored = await t.counted('ignored');
+    const stored = await t.broker.readLast(subjectOf('callback', jobId));
     const late = { pid: t.pidOf(jobId), status: 'failed', error: 'late' };
     const replayed = { ...t.revid.renders().find((render) => render.jobId === jobId)?.status };
     for (const body of [late, late, late, replayed]) {
-      expect((await t.call(t.callbackUrl(jobId), body)).status).toBe(200);
+      expect(await t.call(t.callbackUrl(jobId), body)).toMatchObject({
+        status: 200,
+        body: { message: 'The job is over; nothing is stored.' },
+      });
     }
-    await until(async () => (await t.counted('ignored')) === before.ignored + 1, { what: 'the late one judged' });
-    expect(await t.counted('repeated')).toBe(before.repeated + 3);
+    expect(await t.counted('ignored')).toBe(ignored + 4);
+    expect(await t.broker.readLast(subjectOf('callback', jobId))).toEqual(stored);
     expect(await t.broker.readLast(subjectOf('outcome', jobId))).toEqual(first);
+  });
+
+  it('that comes once more is stored once, and of many different ones no more than a run can have', async () => {
+    const jobId = await t.renderingJob();
+    const repeated = await t.counted('repeated');
+    const send = (error: string) => t.call(t.callbackUrl(jobId), { pid: t.pidOf(jobId), status: 'rendering', error });
+    for (let copy = 0; copy < 3; copy++) expect((await send('the same')).status).toBe(200);
+    expect(await t.counted('repeated')).toBe(repeated + 2);
+    const statuses = [];
+    for (let index = 0; index < 48; index++) statuses.push((await send(`another ${index}`)).status);
+    expect(statuses).toEqual([...Array(47).fill(200), 429]);
+    t.revid.finish(t.pidOf(jobId));
+    expect(await t.outcomeOf(jobId)).toMatchObject({ kind: 'rendered', data: { told_by: 'poll' } });
   });
 
   it('that cannot be read is refused with a code', async () => {

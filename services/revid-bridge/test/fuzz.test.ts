@@ -14,6 +14,7 @@ import { callbackSecret, startBridge } from './helpers/bridge.ts';
 const seed = Number(process.env['FUZZ_SEED'] ?? 20_261_128);
 const requests = 4_000;
 const atOnce = 8;
+const callbacksOfRun = 40;
 const path = '/api/webhook/video-complete';
 const infrastructureError = /node_modules|file:\/\/|\.ts:\d+|\bat (async )?[\w.<>]+ \(|ECONN|nats:/;
 
@@ -83,15 +84,20 @@ it(`answers ${requests} arbitrary callbacks with a code, and stores those alone 
   await using t = await startBridge({});
   await using raw = await rawNats(t.nats.url);
   const agent = new Agent({ connections: atOnce });
-  const query = new URL(
-    createCallbackTokens(t.bridge.url, [callbackSecret]).urlFor('fuzzed', 1, new Date(Date.now() + 3_600_000)),
-  ).searchParams;
+  const tokens = createCallbackTokens(t.bridge.url, [callbackSecret]);
+  let sent = 0;
+  /** The address of a run, which changes before a run has had more callbacks than are stored. */
+  const ownQuery = () => {
+    const run = 1 + Math.floor(sent++ / callbacksOfRun);
+    return new URL(tokens.urlFor('fuzzed', run, new Date(Date.now() + 3_600_000))).searchParams;
+  };
   const statuses = new Map<number, number>();
   const shots = fc.record({ change, body, contentType });
   await fc.assert(
     fc.asyncProperty(fc.array(shots, { minLength: atOnce, maxLength: atOnce }), async (batch) => {
       await Promise.all(
         batch.map(async (shot) => {
+          const query = ownQuery();
           const asked = changed(query, shot.change);
           const { statusCode, body: answer } = await request(`${t.bridge.url}${path}?${asked}`, {
             ...{ method: 'POST', dispatcher: agent, body: shot.body },

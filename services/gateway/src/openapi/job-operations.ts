@@ -229,6 +229,10 @@ export const jobOperations: readonly Operation[] = [
           stream: `retry: 2000\n\nevent: status\nid: 17\ndata: ${JSON.stringify(exampleJobs.processing)}\n\n: waiting\n\n`,
         },
       },
+      {
+        status: 204,
+        means: 'The event that `Last-Event-ID` names was the last: nothing changes any more, and an EventSource stops.',
+      },
     ],
     errors: [...callerFailures, 'job_not_found', 'overloaded', 'unavailable', 'internal'],
   },

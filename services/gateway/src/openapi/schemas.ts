@@ -109,6 +109,7 @@ export const replayedSchema = z.object({
 export const replayedManySchema = z.object({
   replayed: z.array(replayedSchema.extend({ id: letterId })),
   refused: z.array(z.object({ id: letterId, error: z.enum(codes), message: z.string() })),
+  next: z.number().int().exactOptional().describe('Give it as `after` to go on; absent where there are no more'),
 });
 
 export const webhookSchema = z.object({

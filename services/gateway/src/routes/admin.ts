@@ -29,6 +29,7 @@ export const replaySchema = z.strictObject({
 });
 export const replayManySchema = replaySchema.extend({
   filter: filterSchema.default({}).describe('Which; all where it is empty'),
+  after: z.number().int().min(0).default(0).describe('Only letters with a larger id'),
   limit: z.number().int().min(1).max(lettersMax).default(100).describe('How many at most'),
 });
 
@@ -43,7 +44,7 @@ export function admin(app: HttpServer, deps: AdminDeps): void {
     scope.get('/admin/dead-letters', async (request) => {
       const { after, limit, ...filter } = parse(listSchema, request.query);
       const letters = await find(deps.broker, filter, after, limit);
-      return { letters: letters.map(shown), next: letters.length === limit ? letters.at(-1)?.seq : undefined };
+      return { letters: letters.map(shown), next: nextOf(letters, limit) };
     });
 
     scope.post<{ Params: { id: string } }>('/admin/dead-letters/:id/replay', async (request) => {
@@ -55,7 +56,7 @@ export function admin(app: HttpServer, deps: AdminDeps): void {
 
     scope.post('/admin/dead-letters/replay', async (request) => {
       const body = parse(replayManySchema, request.body ?? {});
-      const letters = await find(deps.broker, body.filter, 0, body.limit);
+      const letters = await find(deps.broker, body.filter, body.after, body.limit);
       const replayed: unknown[] = [];
       const refused: unknown[] = [];
       for (const { seq } of letters) {
@@ -67,7 +68,7 @@ export function admin(app: HttpServer, deps: AdminDeps): void {
           },
         );
       }
-      return { replayed, refused };
+      return { replayed, refused, next: nextOf(letters, body.limit) };
     });
   });
 }
@@ -84,6 +85,11 @@ async function find(broker: Broker, filter: Filter, after: number, limit: number
     scanned += page.length;
   }
   return found.slice(0, limit);
+}
+
+/** Where to go on: refused letters stay, and would be all that is found, again and again. */
+function nextOf(letters: readonly StoredLetter[], limit: number): number | undefined {
+  return letters.length === limit ? letters.at(-1)?.seq : undefined;
 }
 
 function fits(letter: StoredLetter, filter: Filter): boolean {

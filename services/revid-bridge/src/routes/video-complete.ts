@@ -9,6 +9,7 @@ import {
   type EventData,
   HttpError,
   type HttpServer,
+  subjectOf,
   videoUrlLengthMax,
 } from '@pet-roast/shared';
 import { z } from 'zod';
@@ -33,11 +34,19 @@ export const bodySchema = z.looseObject({
 });
 
 const errorLengthMax = 500;
+/**
+ * Callbacks of one run that are stored, counted by this process for the last `runsCountedMax` runs: a vendor sends a few,
+ * and one address that has become known must not fill the stream.
+ */
+const callbacksPerRunMax = 50;
+const runsCountedMax = 10_000;
 
 export function videoComplete(
   app: HttpServer,
   deps: { readonly broker: Broker; readonly tokens: CallbackTokens },
 ): void {
+  const countOf = new Map<string, number>();
+
   app.post('/api/webhook/video-complete', async (request) => {
     const query = querySchema.safeParse(request.query);
     if (!query.success || !deps.tokens.verify(query.data)) {
@@ -51,17 +60,35 @@ export function videoComplete(
     if (body.data.job_id !== undefined && body.data.job_id !== jobId) {
       throw new HttpError('invalid_field', { field: 'job_id', message: 'job_id: is not the job of this address' });
     }
-    // Nothing of an erased job is kept; the vendor has done its part, so it is thanked all the same.
-    if (await deps.broker.isErased(jobId)) {
-      return { status: 'success', message: 'The job is erased; nothing is stored.', job_id: jobId };
+    const run = Number(query.data.run);
+    // Nothing of an erased job is kept, and nothing more of one that is over; the vendor has done its part, so it is
+    // thanked all the same.
+    const [isErased, outcome] = await Promise.all([
+      deps.broker.isErased(jobId),
+      deps.broker.readLast(subjectOf('outcome', jobId)),
+    ]);
+    if (isErased || (outcome && outcome.run >= run)) {
+      countCallback('ignored');
+      const message = `The job is ${isErased ? 'erased' : 'over'}; nothing is stored.`;
+      return { status: 'success', message, job_id: jobId };
     }
+    if (isOneTooMany(`${jobId} ${run}`)) throw new HttpError('rate_limited', { retryAfterS: 60 });
     const data = contentOf(body.data);
     const digest = createHash('sha256').update(JSON.stringify(data)).digest('hex').slice(0, 32);
-    const event = createEvent('callback', jobId, data, { run: Number(query.data.run), part: digest });
+    const event = createEvent('callback', jobId, data, { run, part: digest });
     const stored = await deps.broker.publish(event);
     if (stored.event.time !== event.time) countCallback('repeated');
     return { status: 'success', message: 'The callback is stored.', job_id: jobId };
   });
+
+  function isOneTooMany(key: string): boolean {
+    const count = (countOf.get(key) ?? 0) + 1;
+    countOf.delete(key);
+    countOf.set(key, count);
+    const [oldest] = countOf.keys();
+    if (countOf.size > runsCountedMax && oldest !== undefined) countOf.delete(oldest);
+    return count > callbacksPerRunMax;
+  }
 }
 
 function contentOf(body: z.infer<typeof bodySchema>): EventData<'callback'> {
