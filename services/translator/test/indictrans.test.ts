@@ -65,6 +65,25 @@ describe('indictrans', () => {
     expect(server.calls.map((call) => call.body.input).sort()).toEqual(['fails', 'hangs']);
   });
 
+  it('goes on from where an attempt was broken off: no piece is translated twice', async () => {
+    const pieces = Array.from({ length: 9 }, (_, index) => `துண்டு ${index}`);
+    let isSlow = true;
+    const { server, translateBatch } = await start(
+      async (call) => (isSlow && call.body.input === pieces[6] ? new Promise<Answer>(() => {}) : echo(call)),
+      { concurrencyMax: 1 },
+    );
+    const attempt = new AbortController();
+    const first = translateBatch(pieces, tamilToEnglish, attempt.signal);
+    await vi.waitFor(() => expect(server.calls).toHaveLength(7));
+    attempt.abort();
+    await expect(first).rejects.toThrow();
+    isSlow = false;
+    expect(await translateBatch(pieces, tamilToEnglish, never)).toEqual(pieces.map((piece) => `en:${piece}`));
+    expect(server.calls.map((call) => call.body.input)).toEqual([...pieces.slice(0, 7), ...pieces.slice(6)]);
+    await translateBatch(pieces.slice(0, 1), tamilToEnglish, never);
+    expect(server.calls).toHaveLength(11);
+  });
+
   it.each([408, 429, 500, 502, 503])('takes %i for a reason to retry, when the server says', async (status) => {
     const { translateBatch } = await start(() => ({
       status,

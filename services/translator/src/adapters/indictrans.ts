@@ -20,6 +20,8 @@ export type IndicTransOptions = {
 
 const requestTimeoutMsDefault = 30_000;
 const concurrencyMaxDefault = 4;
+/** A text of 5,000 characters has some 100 pieces. */
+const rememberedMax = 2_000;
 
 /** Refuses at once an address that is not http(s). The caller closes it. */
 export function createIndicTrans(options: IndicTransOptions): Translator & { readonly close: () => Promise<void> } {
@@ -27,6 +29,8 @@ export function createIndicTrans(options: IndicTransOptions): Translator & { rea
   const url = translateUrl(options.url);
   const apiKey = options.apiKey ?? '';
   const headers: Record<string, string> = apiKey === '' ? {} : { authorization: `Bearer ${apiKey}` };
+  // What attempts have translated that did not get through their text: the next one goes on from there.
+  const remembered = new Map<string, string>();
 
   return {
     provider: 'indictrans',
@@ -36,8 +40,13 @@ export function createIndicTrans(options: IndicTransOptions): Translator & { rea
       const firstFailure = new AbortController();
       const either = AbortSignal.any([signal, firstFailure.signal]);
       // Each worker takes the next piece from the one queue until it is empty.
+      const keyOf = (piece: string) => `${route.source} ${route.target} ${piece}`;
       const work = async () => {
-        for (const [index, piece] of queue) translated[index] = await translate(piece, route, either);
+        for (const [index, piece] of queue) {
+          const output = remembered.get(keyOf(piece)) ?? (await translate(piece, route, either));
+          translated[index] = output;
+          remember(keyOf(piece), output);
+        }
       };
       try {
         await Promise.all(Array.from({ length: options.concurrencyMax ?? concurrencyMaxDefault }, work));
@@ -45,10 +54,17 @@ export function createIndicTrans(options: IndicTransOptions): Translator & { rea
         firstFailure.abort();
         throw error;
       }
+      for (const piece of pieces) remembered.delete(keyOf(piece));
       return translated;
     },
     close: poster.close,
   };
+
+  function remember(key: string, output: string): void {
+    remembered.set(key, output);
+    const [oldest] = remembered.keys();
+    if (remembered.size > rememberedMax && oldest !== undefined) remembered.delete(oldest);
+  }
 
   async function translate(piece: string, route: Route, signal: AbortSignal): Promise<string> {
     const body = { input: piece, source_language: route.source, target_language: route.target };
