@@ -100,9 +100,13 @@ describe('a dead letter', () => {
     expect(await api.ended(body.job_id)).toMatchObject({ status: 'completed', stage: 'undeliverable' });
     const letter = await onlyLetterOf(body.job_id);
     expect(letter).toMatchObject({ step: 'notify', detail: 'webhook: HTTP 410' });
+    await t.settled();
+    const ended = await countedEnds();
     expect((await api.admin(`/dead-letters/${letter.id}/replay`, {})).status).toBe(200);
     await api.reaches(body.job_id, 'notified');
     expect(await lettersOf(body.job_id)).toEqual([]);
+    await t.settled();
+    expect(await countedEnds()).toEqual(ended);
     const ids = api.webhooks(body.job_id).map((webhook) => webhook.headers['webhook-id']);
     expect(ids).toEqual([`msg_${body.job_id}`, `msg_${body.job_id}`]);
   });
@@ -190,3 +194,9 @@ describe('a dead letter', () => {
     expect(api.webhooks(jobId)).toMatchObject([{ body: { status: 'failed', error_code: 'attempts_exhausted' } }]);
   });
 });
+
+/** What the gateway counts of how jobs ended. */
+async function countedEnds(): Promise<string[]> {
+  const metrics = await (await fetch(`${t.system.gatewayUrl}/metrics`)).text();
+  return metrics.match(/^pet_roast_jobs_ended_total\{.*$/gm) ?? [];
+}

@@ -175,6 +175,7 @@ describe('a job', () => {
 
 it('the figures of the day are in /metrics: ends, verdicts, deliveries, and how long jobs and webhooks take', async () => {
   t.world.backend.pushAnswers({ kind: 'http', status: 503 }, { kind: 'reset' }, { kind: 'http', status: 404 });
+  await t.settled();
   const before = await figures();
   const ok = await api.generate({});
   await api.ended(ok.body.job_id);

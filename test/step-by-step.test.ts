@@ -106,8 +106,10 @@ it('with SANDBOX=false `npm start` puts nothing in the place of what is real: ne
     API_KEYS: 'backend:of-one-s-own-0123456789-0123456789',
   };
   const { CALLBACK_SECRET: _, ...without } = real;
-  const refused = stack.use(await background('exec node scripts/start.ts', without));
-  await refused.says('CALLBACK_SECRET');
+  {
+    await using refused = await background('exec node scripts/start.ts', without);
+    await refused.says('CALLBACK_SECRET');
+  }
 
   const system = stack.use(await background('exec node scripts/start.ts', real));
   await system.says('Ctrl-C stops everything');

@@ -118,7 +118,7 @@ const requestTimeoutMs = 2_000;
 /** A page of a replay: making its consumer, and asking for it. */
 const pageTimeoutMs = 10_000;
 /** Pages without an event, though there are more, after which a replay is given up. */
-const emptyPagesMax = 3;
+const emptyPagesMax = 10;
 const publishTriesMax = 3;
 /** A server without a leader says so at once: tries without a pause would all fall into one election. */
 const triesEveryMs = 500;
@@ -534,15 +534,21 @@ export async function openBroker(options: BrokerOptions) {
     async replay(on: (events: StoredEvent[]) => Promise<void>, batchMax: number): Promise<number> {
       const { state } = await jsm.streams.info(jobsStream);
       if (state.messages === 0) return 0;
-      const consumer = await js.consumers.get(jobsStream, { filterSubjects: `${subjectPrefix}.>` });
+      const readFrom = (seq: number) =>
+        js.consumers.get(jobsStream, {
+          filterSubjects: `${subjectPrefix}.>`,
+          deliver_policy: DeliverPolicy.StartSequence,
+          opt_start_seq: seq,
+        });
+      let consumer = await readFrom(1);
+      let [count, reached, emptyPages] = [0, 0, 0];
       // Page by page: what is consumed without end comes as fast as the server sends it, however slowly it is dealt with.
-      let count = 0;
-      for (let emptyPages = 0; emptyPages < emptyPagesMax; emptyPages++) {
+      while (emptyPages < emptyPagesMax) {
         const batch: StoredEvent[] = [];
         let last = false;
-        const opening = consumer.fetch({ max_messages: batchMax, expires: requestTimeoutMs });
-        for await (const message of await answered(opening, 'replay')) {
-          emptyPages = -1;
+        const page = await answered(consumer.fetch({ max_messages: batchMax, expires: requestTimeoutMs }), 'replay');
+        for await (const message of page) {
+          reached = message.seq;
           try {
             batch.push({ ...parseEvent(message.data), seq: message.seq });
           } catch (error) {
@@ -553,7 +559,12 @@ export async function openBroker(options: BrokerOptions) {
         }
         await on(batch);
         count += batch.length;
-        if (last || (batch.length === 0 && (await consumer.info()).num_pending === 0)) return count;
+        if (last) return count;
+        if (batch.length > 0) continue;
+        // Lost on the way, or deleted meanwhile: a reader that has had a gap would begin from the start.
+        emptyPages++;
+        consumer = await readFrom(reached + 1);
+        if ((await answered(consumer.info(), 'replay')).num_pending === 0) return count;
       }
       throw new BrokerUnavailable('NATS: replay: the server gives no more events');
     },

@@ -302,7 +302,7 @@ export const steps = {
     consumes: 'verdict',
     publishes: ['translated', 'failed'],
     attemptsMax: 6,
-    attemptTimeoutMs: 120_000,
+    attemptTimeoutMs: 30_000,
     ackWaitMs: 10_000,
     backoffMs: [1_000, 2_000, 5_000, 10_000, 30_000],
     slots: 8,

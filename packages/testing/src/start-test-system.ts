@@ -40,6 +40,7 @@ const working = [
   'revid-bridge-submit',
   'revid-bridge-settle',
   'notifier-notify',
+  'gateway-project',
 ];
 
 export async function startTestSystem(

@@ -3,6 +3,7 @@
  * takes. Each event is counted once, by the gateway that projects it; now and then one is delivered, and counted, twice.
  */
 import { createCounter, createHistogram, type ErrorCode, isKind, type StoredEvent } from '@pet-roast/shared';
+import { isToldAgain } from './replay.ts';
 
 const countVerdict = createCounter<'detected' | ErrorCode>(
   'pet_roast_verdicts_total',
@@ -33,7 +34,7 @@ export function countEvent(event: StoredEvent, job: readonly StoredEvent[]): voi
   if (isKind(event, 'detected')) countVerdict('detected');
   if (isKind(event, 'rejected')) countVerdict(event.data.code as ErrorCode);
   if (isKind(event, 'notified', 'undeliverable')) countDelivery(event.kind);
-  if (!isKind(event, 'rendered', 'failed', 'cancelled')) return;
+  if (!isKind(event, 'rendered', 'failed', 'cancelled') || isToldAgain(event)) return;
   countEnd(event.kind === 'failed' ? (event.data.code as ErrorCode) : outcomeOf[event.kind]);
   const received = job.find((other) => isKind(other, 'received'));
   if (event.run > 1 || received === undefined) return;

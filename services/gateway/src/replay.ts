@@ -42,6 +42,9 @@ export function planReplay(letter: StoredLetter, job: readonly StoredEvent[], al
   return { kind: 'next_run', received, run };
 }
 
+/** No job's id has a colon in it. */
+const againMark = ':again';
+
 type ReplayOptions = { readonly allowSecondPayment: boolean; readonly jobDeadlineMs: number };
 type Replayed = { readonly job_id: string; readonly replayed: ReplayPlan['kind'] };
 
@@ -76,7 +79,12 @@ function eventOf(plan: ReplayPlan, letter: StoredLetter, jobDeadlineMs: number) 
   }
   // The same outcome once more, under an id of its own: the notifier sees it as new, the backend as the one it knows.
   const { seq, ...outcome } = plan.outcome;
-  return { ...outcome, id: `${outcome.job_id}:${outcome.kind}:again${letter.seq}-${seq}` };
+  return { ...outcome, id: `${outcome.job_id}:${outcome.kind}${againMark}${letter.seq}-${seq}` };
+}
+
+/** Whether it is an outcome that is only told once more: the job has ended before. */
+export function isToldAgain({ id }: StoredEvent): boolean {
+  return id.includes(againMark);
 }
 
 /** The codes of a failure at which it is certain that the last claim started no render. */

@@ -16,6 +16,8 @@ import {
   publishDeadLetter,
   type Stage,
   type StoredEvent,
+  subjectOf,
+  UnreadableEvent,
 } from '@pet-roast/shared';
 import type { PostWebhook } from './adapters/webhook-http.ts';
 import { type AttemptResult, isBackendDown, type NextStep, nextStep, type RetryPolicy } from './core/attempt.ts';
@@ -46,9 +48,9 @@ export function outcomeToNotified(deps: NotifyDeps): Stage {
     async handle(event, context) {
       const body = webhookBody(event);
       if (body === undefined) return undefined;
-      const job = await deps.broker.readJob(event.job_id, ['received', 'outcome', 'delivery']);
+      const job = await deps.broker.readJob(event.job_id, ['outcome', 'delivery']);
       // The job was replayed: its new end is the one to tell, once it is there.
-      if (job.some((other) => other.run > event.run)) return undefined;
+      if ((await newestRun(event.job_id, job)) > event.run) return undefined;
       const last = job.find((other) => isKind(other, 'attempted', 'notified', 'undeliverable'));
       // What is before this outcome in the stream, or of an earlier run, is the delivery of another one.
       const delivery = last && last.seq > event.seq && last.run === event.run ? last : undefined;
@@ -78,6 +80,15 @@ export function outcomeToNotified(deps: NotifyDeps): Stage {
       await giveUp(event, { attempt: 0, reason: failure.code }, last?.seq ?? 0, failure);
     },
   };
+
+  /** Of its events and its request; one that cannot be read keeps nobody from being told. */
+  async function newestRun(jobId: string, job: readonly StoredEvent[]): Promise<number> {
+    const received = await deps.broker.readLast(subjectOf('received', jobId)).catch((error: unknown) => {
+      if (error instanceof UnreadableEvent) return undefined;
+      throw error;
+    });
+    return Math.max(received?.run ?? 1, ...job.map(({ run }) => run));
+  }
 
   async function send(event: StoredEvent, body: WebhookBody, attempt: number): Promise<NextStep> {
     if (deps.post === undefined) return gaveUp('BACKEND_WEBHOOK_URL is not set');

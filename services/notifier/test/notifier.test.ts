@@ -1,7 +1,7 @@
 /** The notifier as its own process, with a real NATS and the sandbox's backend; the test publishes the outcomes. */
 import { type Backend, startBackend } from '@pet-roast/sandbox';
 import { type Broker, createEvent, createLog, type StageContext, type StoredEvent, subjectOf } from '@pet-roast/shared';
-import { brokerForTest, natsForTest, type RunningService, spawnService, until } from '@pet-roast/testing';
+import { brokerForTest, natsForTest, type RunningService, rawNats, spawnService, until } from '@pet-roast/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { PostWebhook } from '../src/adapters/webhook-http.ts';
 import { createCircuit } from '../src/core/circuit.ts';
@@ -146,6 +146,15 @@ describe('a webhook that is not told yet', () => {
     expect(alone.told()).toEqual([]);
     await alone.handle(await alone.renderedBehind(failed));
     expect(alone.told()).toEqual(['completed']);
+  });
+
+  it('is told although the job’s request cannot be read', async () => {
+    await using alone = await stepAlone();
+    await using raw = await rawNats(alone.url);
+    await raw.publish(subjectOf('received', 'unreadable'), '{"v": 2}');
+    alone.answerWith(async () => ({ kind: 'answer', status: 200 }));
+    await alone.handle(await alone.failed('unreadable'));
+    expect(alone.told()).toEqual(['failed']);
   });
 
   it('when its job, replayed meanwhile, ends anew does not stand for the new end', async () => {
@@ -314,6 +323,7 @@ async function stepAlone() {
   const video = { video_url: 'https://v.example/1.mp4', told_by: 'poll' } as const;
   return {
     broker: ownBroker,
+    url: server.url,
     handle: (outcome: StoredEvent) => step.handle(outcome, context),
     received: async (jobId: string, run: number, expected: number) =>
       (await ownBroker.publish(createEvent('received', jobId, request(), { run }), expected)).event,

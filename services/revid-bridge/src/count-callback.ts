@@ -6,6 +6,8 @@ export const countCallback = createCounter<
   | 'refused'
   /** The same once more, while the first is remembered: it is not even stored. */
   | 'repeated'
+  /** Beyond what one run of a job may have. */
+  | 'too_many'
   /** Late, for another pid, or no end. */
   | 'ignored'
   | 'rendered'

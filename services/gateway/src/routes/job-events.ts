@@ -2,7 +2,8 @@
  * `GET /api/jobs/{id}/events`: a job's status as server-sent events (WHATWG HTML, section 9.2), one `status` event for
  * each change, whose id is the place of the job's newest event in the stream. `Last-Event-ID` resumes: what the caller
  * has seen is not sent again. The stream ends when nothing can change any more, when the job is erased, after 15 minutes,
- * or when the process stops; whoever comes back then, as an EventSource does, hears 204: do not come again.
+ * or when the process stops. Whoever comes back where nothing can change any more, as an EventSource does, hears 204: do
+ * not come again.
  */
 import { Readable } from 'node:stream';
 import {
@@ -16,6 +17,7 @@ import {
 } from '@pet-roast/shared';
 import { checkOwner } from '../callers.ts';
 import type { JobEvents } from '../job-events.ts';
+import { refused } from '../refusals.ts';
 import { checkedJobId } from './video-status.ts';
 
 const streamMsMax = 15 * 60_000;
@@ -41,7 +43,7 @@ export function jobEvents(app: HttpServer, deps: { readonly broker: Broker; read
     const caller = request.caller;
     if (open >= streamsMax) throw new HttpError('overloaded', { retryAfterS: 5 });
     if (caller !== undefined && (openOf.get(caller) ?? 0) >= streamsOfCallerMax) {
-      throw new HttpError('rate_limited', { retryAfterS: 5 });
+      throw refused('rate_limited', 5);
     }
     return reply
       .type('text/event-stream')

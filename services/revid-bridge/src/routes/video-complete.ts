@@ -35,7 +35,7 @@ export const bodySchema = z.looseObject({
 
 const errorLengthMax = 500;
 /**
- * Callbacks of one run that are stored, counted by this process for the last `runsCountedMax` runs: a vendor sends a few,
+ * Callbacks of one run that are taken, counted by this process for the last `runsCountedMax` runs: a vendor sends a few,
  * and one address that has become known must not fill the stream.
  */
 const callbacksPerRunMax = 50;
@@ -72,7 +72,10 @@ export function videoComplete(
       const message = `The job is ${isErased ? 'erased' : 'over'}; nothing is stored.`;
       return { status: 'success', message, job_id: jobId };
     }
-    if (isOneTooMany(`${jobId} ${run}`)) throw new HttpError('rate_limited', { retryAfterS: 60 });
+    if (isOneTooMany(`${jobId} ${run}`)) {
+      countCallback('too_many');
+      throw new HttpError('rate_limited', { retryAfterS: 60 });
+    }
     const data = contentOf(body.data);
     const digest = createHash('sha256').update(JSON.stringify(data)).digest('hex').slice(0, 32);
     const event = createEvent('callback', jobId, data, { run, part: digest });

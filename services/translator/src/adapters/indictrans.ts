@@ -22,6 +22,8 @@ const requestTimeoutMsDefault = 30_000;
 const concurrencyMaxDefault = 4;
 /** A text of 5,000 characters has some 100 pieces. */
 const rememberedMax = 2_000;
+/** All attempts of a text take a few minutes. */
+const rememberedMs = 15 * 60_000;
 
 /** Refuses at once an address that is not http(s). The caller closes it. */
 export function createIndicTrans(options: IndicTransOptions): Translator & { readonly close: () => Promise<void> } {
@@ -52,13 +54,18 @@ export function createIndicTrans(options: IndicTransOptions): Translator & { rea
         await Promise.all(Array.from({ length: options.concurrencyMax ?? concurrencyMaxDefault }, work));
       } catch (error) {
         firstFailure.abort();
+        setTimeout(forget, rememberedMs, pieces.map(keyOf)).unref();
         throw error;
       }
-      for (const piece of pieces) remembered.delete(keyOf(piece));
+      forget(pieces.map(keyOf));
       return translated;
     },
     close: poster.close,
   };
+
+  function forget(keys: readonly string[]): void {
+    for (const key of keys) remembered.delete(key);
+  }
 
   function remember(key: string, output: string): void {
     remembered.set(key, output);
