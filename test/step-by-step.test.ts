@@ -114,6 +114,11 @@ it('with SANDBOX=false `npm start` puts nothing in the place of what is real: ne
   const system = stack.use(await background('exec node scripts/start.ts', real));
   await system.says('Ctrl-C stops everything');
   expect(system.output()).toContain('everything around it is real');
+  expect(system.output()).toMatch(/BRIDGE_PUBLIC_URL has to lead to http:\/\/127\.0\.0\.1:\d+/);
+  {
+    await using second = await background('exec node scripts/start.ts', { ...real, PORT: String(await freePort()) });
+    await second.says('is in use by another npm start');
+  }
   expect(system.output()).not.toMatch(/sandbox/i);
   const send = (body: FormData) =>
     fetch(`http://127.0.0.1:${gatewayPort}/api/generate-video`, {

@@ -11,6 +11,7 @@ import { startWorld } from '@pet-roast/sandbox';
 import { portOrFree } from '@pet-roast/sandbox/infrastructure';
 import { type ServiceName, serviceNames, startSystem } from '@pet-roast/testing';
 import { variableNames } from '../setup-wizard/variables.ts';
+import { takeDataDir } from './data-dir.ts';
 import { fetchModel, openMachine, root, tellServer } from './machine.ts';
 
 /** Decided here: the ports by what is free, the servers by what was found. */
@@ -40,6 +41,7 @@ export async function up(options: { readonly inOneProcess: boolean }): Promise<v
 
 async function start(stack: AsyncDisposableStack, inOneProcess: boolean): Promise<void> {
   const dataDir = process.env['DATA_DIR'] ?? join(root, '.cache/data');
+  stack.use(await takeDataDir(dataDir));
   const { nats, redis } = await openMachine(stack, dataDir);
   console.log(`${tellServer('NATS', nats)}, ${tellServer('Redis', redis)}`);
   const model = await fetchModel();
@@ -81,7 +83,8 @@ The gateway is at ${system.gatewayUrl}; ${world ? 'try' : 'everything around it 
     -d '{"text": "My cat thinks that she is the queen of this house.", "image_url": "${photo}"}'
   curl ${system.gatewayUrl}/api/video-status/JOB_ID${key}
   curl ${system.gatewayUrl}/api/test-backend-connection${key}
-${world ? `\nWebhooks so far: ${world.urls.backend}/__sandbox/deliveries` : ''}
+
+${world ? `Webhooks so far: ${world.urls.backend}/__sandbox/deliveries` : `BRIDGE_PUBLIC_URL has to lead to ${system.bridgeUrl}: Revid.ai calls it there`}
 Logs: ${logs}
 Ctrl-C stops everything.`);
 }

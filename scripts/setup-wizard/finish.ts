@@ -59,6 +59,7 @@ export function nextSteps(path: string, entries: readonly Entry[]): string {
   return `1. On the backend, set what is read in ${path}:
    the webhook secret: the whole value of BACKEND_WEBHOOK_SECRET
    its key for the API: in API_KEYS, what follows "backend:"
-2. Let BRIDGE_PUBLIC_URL lead to the revid-bridge (port 8001): Revid.ai calls it there
-3. npm start`;
+2. npm start
+3. Let BRIDGE_PUBLIC_URL lead to the revid-bridge, at the address that npm start prints (port 8001 if it is free): Revid.ai
+   calls it there`;
 }

@@ -61,8 +61,17 @@ async function take(folder) {
 /** The folder appears with its owner's name in it, never without. */
 function make(folder) {
   const draft = `${folder}.${process.pid}`;
-  mkdirSync(draft, { recursive: true });
-  writeFileSync(join(draft, 'owner.json'), JSON.stringify({ pid: process.pid, host: hostname() }));
+  try {
+    mkdirSync(draft, { recursive: true });
+    writeFileSync(join(draft, 'owner.json'), JSON.stringify({ pid: process.pid, host: hostname() }));
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(error.code)) throw error;
+    throw new Failure('The set-up cannot write here', {
+      why: `${dirname(folder)}: ${error.code}`,
+      whose: 'whoever owns that folder; a container started as root may have made it',
+      todo: `make it yours (sudo chown -R $(id -u) ${dirname(folder)}), and run the same command again`,
+    });
+  }
   try {
     renameSync(draft, folder); // fails on a folder that is there, since that one is not empty
     return true;

@@ -28,7 +28,8 @@ describe('the settlement of a delivery', () => {
   it('obeys the other side’s wish to wait, within bounds', () => {
     const wish = (retryAfterMs: number) => ({ error: new RetryLater('translation_failed', { retryAfterMs }) });
     expect(settle(step, 1, wish(7_000))).toEqual({ do: 'nak', delayMs: 7_000 });
-    expect(settle(step, 1, wish(0))).toEqual({ do: 'nak', delayMs: nakDelayMsMin });
+    expect(settle(step, 1, wish(0))).toEqual(settle(step, 1, { error: new Error('passing') }));
+    expect(settle(step, 1, { handled: { comeBackInMs: 0 } })).toEqual({ do: 'nak', delayMs: nakDelayMsMin });
     expect(settle(step, 1, wish(9e9))).toEqual({ do: 'nak', delayMs: nakDelayMsMax });
   });
 

@@ -35,12 +35,10 @@ export function settle(
     const code = 'error' in result && result.error instanceof RetryLater ? result.error.code : 'attempts_exhausted';
     return { do: 'fail', code, why: 'exhausted' };
   }
-  return { do: 'nak', delayMs: bounded(wishOf(result) ?? backoff(step.backoffMs, deliveries)) };
-}
-
-function wishOf(result: { readonly handled: Handled } | { readonly error: unknown }): number | undefined {
-  if ('handled' in result) return result.handled?.comeBackInMs;
-  return result.error instanceof RetryLater ? result.error.retryAfterMs : undefined;
+  if ('handled' in result) return { do: 'nak', delayMs: bounded(result.handled?.comeBackInMs ?? 0) };
+  // A wish only makes it later: "at once", or a date on a clock behind ours, would use up all attempts in a second.
+  const wishMs = result.error instanceof RetryLater ? (result.error.retryAfterMs ?? 0) : 0;
+  return { do: 'nak', delayMs: bounded(Math.max(wishMs, backoff(step.backoffMs, deliveries))) };
 }
 
 function backoff(waitsMs: readonly number[], deliveries: number): number {

@@ -144,7 +144,9 @@ async function record(submitted: Submitted, claim: Claim, step: StepName, deps: 
     const why = submitted.kind === 'refused' ? 'permanent' : 'exhausted';
     await endRender(deps.broker, step, claim, { code: submitted.code, why, detail: submitted.why });
   } else if (submitted.kind === 'later') {
-    const waitMs = submitted.retryAfterMs ?? Math.min(deps.retryMs * 2 ** (attempt - 1), retryMsMax);
+    const ownWaitMs = Math.min(deps.retryMs * 2 ** (attempt - 1), retryMsMax);
+    // Also where the vendor says "at once", or its clock is behind: else all attempts would be gone in a second.
+    const waitMs = Math.max(ownWaitMs, submitted.retryAfterMs ?? 0);
     const retry_at = new Date(Date.now() + waitMs).toISOString();
     const released = { claim: name, attempt, code: submitted.code, retry_at };
     await deps.broker.decide(createEvent('released', claim.job_id, released, options), claim);

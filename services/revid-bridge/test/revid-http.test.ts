@@ -1,8 +1,11 @@
 /** What the vendor says of a render, in its own words: the job's are taken out of them. */
 import { createServer } from 'node:http';
+import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import tls from 'node:tls';
 import { expect, it } from 'vitest';
+import { selfSigned } from '../../../packages/shared/test/guarded/self-signed.ts';
 import { createRevid } from '../src/adapters/revid-http.ts';
 
 it('a refusal that quotes the request is kept without the text, the photo’s address and the callback’s token', async () => {
@@ -33,9 +36,29 @@ it('a refusal that quotes the request is kept without the text, the photo’s ad
   server.close();
 });
 
+it('each call has a connection of HTTP/1.1 for itself, also where the vendor speaks HTTP/2', async () => {
+  const certificate = selfSigned('localhost');
+  const before = tls.getCACertificates('default');
+  tls.setDefaultCACertificates([certificate.cert]);
+  const versions: string[] = [];
+  const server = createSecureServer({ ...certificate, allowHTTP1: true }, (request, response) => {
+    versions.push(request.httpVersion);
+    response.end(JSON.stringify({ success: 1, pid: 'p_1' }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+  const { port } = server.address() as AddressInfo;
+  const revid = createRevid({ baseUrl: `https://localhost:${port}`, apiKey: 'key', submitTimeoutMs: 5_000 });
+  expect(await revid.submit({}, [])).toEqual({ kind: 'started', pid: 'p_1' });
+  expect(versions).toEqual(['1.1']);
+  await revid.close();
+  server.close();
+  tls.setDefaultCACertificates(before);
+});
+
 it.each([
   [{ title: 'the-job', pid: 'p_1' }, 'p_1'],
-  [{ title: 'the-job', pid: 7 }, undefined],
+  [{ title: 'the-job', pid: 7 }, '7'],
+  [{ title: 'the-job', pid: null }, undefined],
   [{ title: 'the-job', pid: '' }, undefined],
   [{ title: 'the-job' }, undefined],
   ['the-job', undefined],

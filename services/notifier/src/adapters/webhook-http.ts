@@ -11,7 +11,9 @@ const bodyBytesMax = 16 * 1024;
 
 /** A sender of webhooks to `url`; `timeoutMs` is for the whole attempt, of which connecting may take 5 s. */
 export function createPostWebhook(options: { readonly url: string; readonly timeoutMs: number }) {
-  const dispatcher = new Agent({ connect: { timeout: Math.min(5_000, options.timeoutMs) }, connections: 64 });
+  // Over HTTP/2 one connection that has died would take every attempt with it.
+  const connect = { timeout: Math.min(5_000, options.timeoutMs) };
+  const dispatcher = new Agent({ connect, connections: 64, allowH2: false });
 
   const post: PostWebhook = async (webhook) => {
     try {

@@ -2,7 +2,14 @@
 import { hideIn, parseRetryAfterMs, RetryLater } from '@pet-roast/shared';
 import { Agent, type Dispatcher, request } from 'undici';
 import { z } from 'zod';
-import { type RenderStatus, readStatus, readSubmitError, readSubmitted, type Submitted } from '../core/render-state.ts';
+import {
+  pidSchema,
+  type RenderStatus,
+  readStatus,
+  readSubmitError,
+  readSubmitted,
+  type Submitted,
+} from '../core/render-state.ts';
 
 export type Revid = {
   /**
@@ -20,14 +27,16 @@ export type Revid = {
 const askTimeoutMs = 10_000;
 const answerBytesMax = 1024 * 1024;
 const projectsMax = 50;
-const projectSchema = z.looseObject({ pid: z.string().min(1).max(200) });
+const projectSchema = z.looseObject({ pid: pidSchema });
 
 export function createRevid(options: {
   readonly baseUrl: string;
   readonly apiKey: string;
   readonly submitTimeoutMs: number;
 }): Revid {
-  const dispatcher = new Agent({ connect: { timeout: 5_000 }, connections: 32 });
+  // Over HTTP/2 all calls would share one connection, and one that has died would make every submission uncertain until
+  // the system notices; undici also sends a POST that a server says it has not taken once more, by itself.
+  const dispatcher = new Agent({ connect: { timeout: 5_000 }, connections: 32, allowH2: false });
   const headers = { key: options.apiKey, accept: 'application/json' };
   const at = (path: string) => `${options.baseUrl.replace(/\/$/, '')}${path}`;
 

@@ -7,6 +7,11 @@ describe('what an answer to a submission proves', () => {
     expect(readSubmitted(status, { success: 1, pid: 'p_1' })).toEqual({ kind: 'started', pid: 'p_1' });
   });
 
+  it('is a started render with a number for a pid, and uncertain without one that can be recorded', () => {
+    expect(readSubmitted(200, { success: 1, pid: 12_345 })).toEqual({ kind: 'started', pid: '12345' });
+    expect(readSubmitted(200, { success: 1, pid: null })).toMatchObject({ kind: 'uncertain' });
+  });
+
   it.each([
     [400, 'render_refused'],
     [422, 'render_refused'],
@@ -23,6 +28,11 @@ describe('what an answer to a submission proves', () => {
       code: 'render_account_refused',
     });
     expect(readSubmitted(200, { success: 0, error: 'text too long' })).toMatchObject({ code: 'render_refused' });
+    for (const pid of [null, '', {}, 'p'.repeat(300)]) {
+      expect(readSubmitted(200, { success: 0, pid, error: 'no credits' })).toMatchObject({
+        code: 'render_account_refused',
+      });
+    }
   });
 
   it('is "later" at 429, with the vendor’s wish', () => {

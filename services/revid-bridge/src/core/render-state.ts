@@ -20,9 +20,13 @@ export type RenderStatus =
   | { readonly kind: 'ready'; readonly videoUrl: string }
   | { readonly kind: 'failed'; readonly why: string };
 
+/** What a pid may look like; the vendor's are texts, and a number is taken for one. */
+export const pidSchema = z.union([z.string().min(1).max(200), z.number().transform(String)]);
+
 const submitAnswer = z.looseObject({
   success: z.unknown(),
-  pid: z.string().min(1).max(200).optional(),
+  // An odd pid must not hide what the rest says.
+  pid: pidSchema.optional().catch(undefined),
   error: z.unknown().optional(),
 });
 
