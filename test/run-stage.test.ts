@@ -164,7 +164,8 @@ describe('a stage', () => {
       stageOf({
         handle: async () => {
           attempts++;
-          throw new RetryLater('translation_failed', { retryAfterMs: 1 });
+          if (attempts < 6) return { comeBackInMs: 1 };
+          throw new RetryLater('translation_failed');
         },
         fail: async (_event, failure) => void failures.push(failure.why),
       }),

@@ -29,5 +29,5 @@ bfloat16=$(grep -qw avx512_bf16 /proc/cpuinfo && echo --bfloat16 || true)
 nice -n 19 "$python" -m petnano.train "$work" $first $bfloat16
 # shellcheck disable=SC2086
 nice -n 19 "$python" -m petnano.train "$work" $second $bfloat16 --after "$work/run/last.pt" --out "$work/run-2"
-"$python" -m petnano.export "$work/run-2/last.pt" "$out" --workdir "$work" --fixture "${out%.onnx}.fixture.json"
+"$python" -m petnano.export "$work/run-2/last.pt" "$out" --fixture "${out%.onnx}.fixture.json"
 node compare-onnx.ts "$out" "${out%.onnx}.fixture.json"

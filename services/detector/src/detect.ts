@@ -103,7 +103,7 @@ async function lookAgain(
     return await clock.time('inference', eye.look(picture, photo, part));
   };
   for (;;) {
-    const step = nextStep(seen, photo, scoreMin);
+    const step = nextStep(seen, photo, scoreMin, ownSecond ? 'tiles' : 'parts');
     if (step.kind === 'verdict') return { verdict: step.verdict, looks };
     if (step.kind === 'second') {
       seen = { ...seen, second: await look(eyes.second) };

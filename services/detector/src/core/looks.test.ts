@@ -163,3 +163,32 @@ describe('the name', () => {
     expect(outcome(flock)).toMatchObject({ pets: [{ label: 'sheep' }] });
   });
 });
+
+describe('the closer looks of a model that is its own second', () => {
+  const tiles = (closerLooks: CloserView[], first = nothing) =>
+    nextStep(seen(first, { second: nothing, closer: closerLooks }), photo, undefined, 'tiles');
+  const none = closer(nothing, nothing);
+
+  test('go to five overlapping parts, one after the other, wherever anything may be', () => {
+    const parts = [0, 1, 2, 3, 4].map((done) => tiles(Array(done).fill(none)));
+    expect(parts.map((step) => 'part' in step && [step.part.x, step.part.y])).toEqual([
+      [0, 0],
+      [400, 0],
+      [0, 320],
+      [400, 320],
+      [200, 160],
+    ]);
+    for (const step of parts) expect(step).toMatchObject({ kind: 'closer', part: { width: 600, height: 480 } });
+    expect(tiles(Array(5).fill(none))).toEqual({ kind: 'verdict', verdict: { pets: [], best_score: 0 } });
+  });
+
+  test('end with the first that accepts', () => {
+    const accepting = closer(view(box('dog', 0.4)), view(box('dog', 0.3)));
+    expect(tiles([none, accepting])).toMatchObject({ kind: 'naming' });
+  });
+
+  test('of a photo of one pixel are of that pixel', () => {
+    const step = nextStep(seen(nothing, { second: nothing }), { width: 1, height: 1 }, undefined, 'tiles');
+    expect(step).toEqual({ kind: 'closer', part: { x: 0, y: 0, width: 1, height: 1 } });
+  });
+});

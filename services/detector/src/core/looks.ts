@@ -7,6 +7,8 @@
  *   closer looks   both models on the parts of the photo most likely to be an animal, enlarged, when the second look
  *                  does not accept either: the pet on somebody's arm, the cat in the corner. Here the first model
  *                  counts twice: enlarged, the second sees dogs and cats in hands and bananas, the first does not.
+ *                  A model that is its own second has nobody to say which part may be an animal: it looks at five
+ *                  overlapping parts of the whole photo, `tiles`, one after the other, each also mirrored.
  *   naming look    both models on the accepted animal, enlarged, where its kind is in doubt; it cannot turn away.
  *
  * One threshold serves all looks. It is chosen by cost: a pet turned away is what people notice and cannot mend, a photo
@@ -15,7 +17,7 @@
 import type { Pet } from '@pet-roast/shared';
 import { decide, scoreMinDefault, type Verdict } from './decide.ts';
 import { type Candidate, petLabels } from './decode-boxes.ts';
-import { bestKind, doubt, type Evidence, evidenceOf, mergeSights, type Sight, type Thing } from './evidence.ts';
+import { bestKind, doubt, type Evidence, evidenceOf, mergeSights, type Sight } from './evidence.ts';
 import type { PhotoBox } from './letterbox.ts';
 import { iou, shareOfSmaller } from './suppress.ts';
 
@@ -34,6 +36,8 @@ const namingWeights: Readonly<Record<string, number>> = { dog: 2, cat: 2 };
 /** A closer look shows this much more than the animal's longer side, as a square, and never less than so many pixels. */
 const closerMargin = 1.3;
 const closerSideMinPixels = 64;
+/** Each tile's share of the photo's width and height: four in the corners, and one in the middle. */
+const tileShare = 0.6;
 /** Boxes of two kinds that overlap more than this (intersection over union) are one animal. */
 const oneAnimalIouMin = 0.7;
 /** Of two boxes of one kind, the smaller is part of the same animal when this share of it lies in the other. */
@@ -51,6 +55,8 @@ export type Seen = {
   readonly closer: readonly CloserView[];
   readonly naming?: CloserView;
 };
+/** Where closer looks go: to the parts that may be an animal, or all over the photo. */
+export type CloserPlan = 'parts' | 'tiles';
 export type PhotoSize = { readonly width: number; readonly height: number };
 
 export type Step =
@@ -64,8 +70,15 @@ export function firstVerdict(first: View, photo: PhotoSize, scoreMin = scoreMinD
   return { ...verdict, pets: onePerAnimal(verdict.pets) };
 }
 
-/** The verdict, or the look that is needed for it: at most one second, `closerLooksMax` closer and one naming look. */
-export function nextStep(seen: Seen, photo: PhotoSize, scoreMin = scoreMinDefault): Step {
+/**
+ * The verdict, or the look that is needed for it: at most one second, `closerLooksMax` or five closer and one naming look.
+ */
+export function nextStep(
+  seen: Seen,
+  photo: PhotoSize,
+  scoreMin = scoreMinDefault,
+  closerPlan: CloserPlan = 'parts',
+): Step {
   const looks = [firstSights(seen.first)];
   if (seen.second) looks.push(wholeSights(seen.first, seen.second));
   for (const closer of seen.closer) looks.push(closerSights(closer));
@@ -75,8 +88,9 @@ export function nextStep(seen: Seen, photo: PhotoSize, scoreMin = scoreMinDefaul
   if (accepting !== undefined) return named(petsOf(accepting, scoreMin, photo), at === 0, seen, photo);
 
   if (seen.second === undefined) return { kind: 'second' };
-  const part = partsWorthALook(seen.first, seen.second)[seen.closer.length];
-  if (part !== undefined) return { kind: 'closer', part: squareAround(part, photo) };
+  const parts = closerPlan === 'tiles' ? tilesOf(photo) : partsWorthALook(seen.first, seen.second, photo);
+  const part = parts[seen.closer.length];
+  if (part !== undefined) return { kind: 'closer', part };
   return { kind: 'verdict', verdict: { pets: [], best_score: Math.max(...scores) } };
 }
 
@@ -135,14 +149,29 @@ function petsOf(sights: readonly Sight[], scoreMin: number, photo: PhotoSize): V
   return { pets: onePerAnimal(verdict.pets), best_score: score };
 }
 
-/** Places where some animal is likely, whichever; none where both models take what they see for a toy. */
-function partsWorthALook(first: View, second: View): readonly Thing[] {
+/** The photo in five overlapping parts, in whole pixels. */
+function tilesOf({ width, height }: PhotoSize): readonly PhotoBox[] {
+  const size = { width: Math.ceil(width * tileShare), height: Math.ceil(height * tileShare) };
+  const [right, bottom] = [width - size.width, height - size.height];
+  const middle = [Math.floor(right / 2), Math.floor(bottom / 2)] as const;
+  return [[0, 0] as const, [right, 0] as const, [0, bottom] as const, [right, bottom] as const, middle].map(
+    ([x, y]) => ({
+      x,
+      y,
+      ...size,
+    }),
+  );
+}
+
+/** Around where some animal is likely, whichever; none where both models take what they see for a toy. */
+function partsWorthALook(first: View, second: View, photo: PhotoSize): readonly PhotoBox[] {
   const toy = (firstWeightWhole * first.toy + secondWeightWhole * second.toy) / (firstWeightWhole + secondWeightWhole);
   // A toy looks like an animal once its surroundings are cut away.
   if (toy >= toyMin) return [];
   return mergeSights(wholeSights(first, second))
     .filter(({ any }) => any >= partAnyMin)
-    .slice(0, closerLooksMax);
+    .slice(0, closerLooksMax)
+    .map((thing) => squareAround(thing, photo));
 }
 
 /** A square around the box with some surroundings, moved and cut to lie in the photo; in whole pixels. */
