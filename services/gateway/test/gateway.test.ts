@@ -159,19 +159,22 @@ describe('the answer', () => {
 
   it('never contradicts the verdict, however closely the verdict and the time-out race', async () => {
     const outcomes = { answered: 0, rejected: 0 };
-    const races = Array.from({ length: 60 }, (_, index) =>
-      requestWith(async (jobId, sinceReceived) => {
-        // From at once to well after the time-out: wherever the machine's load puts the border, both sides win some.
-        const at = (index / 60) * (detectWaitMs + 150);
-        await until(() => sinceReceived() >= at, { what: 'the moment of the race', everyMs: 1 });
-        await broker.publish(createEvent('rejected', jobId, { code: 'no_pets_detected', late: false }), 0);
-      }),
-    );
-    for (const { answer, jobId } of await Promise.all(races)) {
-      const decided = await broker.readLast(subjectOf('verdict', jobId));
-      const told = answer.status === 202 ? 'answered' : 'rejected';
-      expect({ jobId, status: answer.status, decided: decided?.kind }).toMatchObject({ decided: told });
-      outcomes[told]++;
+    // On a machine that stands still for a moment one side may win them all: then they race once more.
+    for (let round = 0; round < 5 && Math.min(...Object.values(outcomes)) === 0; round++) {
+      const races = Array.from({ length: 60 }, (_, index) =>
+        requestWith(async (jobId, sinceReceived) => {
+          // From at once to well after the time-out: wherever the machine's load puts the border, both sides win some.
+          const at = (index / 60) * (detectWaitMs + 150);
+          await until(() => sinceReceived() >= at, { what: 'the moment of the race', everyMs: 1 });
+          await broker.publish(createEvent('rejected', jobId, { code: 'no_pets_detected', late: false }), 0);
+        }),
+      );
+      for (const { answer, jobId } of await Promise.all(races)) {
+        const decided = await broker.readLast(subjectOf('verdict', jobId));
+        const told = answer.status === 202 ? 'answered' : 'rejected';
+        expect({ jobId, status: answer.status, decided: decided?.kind }).toMatchObject({ decided: told });
+        outcomes[told]++;
+      }
     }
     // Both sides must have won some, or nothing raced.
     expect(outcomes.answered).toBeGreaterThan(0);
