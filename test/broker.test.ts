@@ -103,6 +103,22 @@ describe('a replay of the stream', () => {
     await filled.close();
   });
 
+  it('that loses its reader between two pages goes on behind the last event that it had', async () => {
+    await using own = await natsForTest();
+    await using raw = await rawNats(own.url);
+    const filled = await brokerForTest(own.url);
+    for (let index = 0; index < 10; index++) await filled.publish(detected(`reader-${index}`));
+    const places: number[] = [];
+    const count = await filled.replay(async (batch) => {
+      places.push(...batch.map(({ seq }) => seq));
+      if (batch.length === 0 || places.length > 4) return;
+      const [reader] = await raw.manager.consumers.list('JOBS').next();
+      await raw.manager.consumers.delete('JOBS', reader?.name ?? '');
+    }, 4);
+    expect(count).toBe(10);
+    expect(places).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  });
+
   it('of an empty stream gives nothing', async () => {
     await using own = await natsForTest();
     const empty = await brokerForTest(own.url);

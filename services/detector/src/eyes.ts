@@ -73,6 +73,7 @@ export async function openEyes(
     if (!closing) onLost(lost);
   };
   const hang = (): void => {
+    if (lost) return;
     // Node waits for its threads when it exits, and this one hangs in native code that nothing else ends.
     process.once('exit', () => process.kill(process.pid, 'SIGKILL'));
     lose(`the thread that looks at photos has not answered for ${lookTimeoutMs} ms`);

@@ -115,13 +115,6 @@ describe('two models', () => {
     await detector.close();
   });
 
-  test('a model that is its own second looks at the whole photo and at five parts of it, at each also mirrored', async () => {
-    const own = { entry, path: await modelFile([[0, [16, 16, 8, 16], 0.5, { 15: 0.4 }]]) };
-    const detector = await createDetector({ ...own, second: own, threads: 1 });
-    expect(await detector.detect(await photo())).toMatchObject({ model: 'tiny', looks: 12, pets: [], best_score: 0.2 });
-    await detector.close();
-  });
-
   test('what a mirrored picture shows lies where it is in the photo', async () => {
     // On the right of what the model sees, from 20 to 28 of 32 pixels; the photo is twice as large.
     const path = await modelFile([[0, [24, 16, 8, 16], 0.9, { 16: 0.5 }]]);
