@@ -116,10 +116,17 @@ describe('a dead letter', () => {
     const jobs = [];
     for (let index = 0; index < 3; index++) jobs.push((await api.generate()).body.job_id);
     for (const jobId of jobs) await api.ended(jobId);
-    type Replayed = { replayed: { job_id: string }[]; refused: unknown[] };
-    const { body } = await api.admin<Replayed>('/dead-letters/replay', { filter: { code: 'render_refused' } });
-    expect(body.replayed.map((entry) => entry.job_id).toSorted()).toEqual(jobs.toSorted());
-    expect(body.refused).toEqual([]);
+    type Replayed = { replayed: { id: number; job_id: string }[]; refused: unknown[]; next?: number };
+    const filter = { code: 'render_refused' };
+    const { body: one } = await api.admin<Replayed>('/dead-letters/replay', { filter, limit: 1 });
+    const [first] = one.replayed;
+    // What is left behind, refused for instance, is not in the way of what follows.
+    expect(one).toMatchObject({ replayed: [{ id: one.next }], refused: [] });
+    const { body } = await api.admin<Replayed>('/dead-letters/replay', { filter, after: one.next, limit: 50 });
+    expect([first, ...body.replayed].map((entry) => entry?.job_id).toSorted()).toEqual(jobs.toSorted());
+    expect(body).toEqual({ replayed: expect.any(Array), refused: [] });
+    const past = { filter, after: Math.max(...body.replayed.map(({ id }) => id)) };
+    expect((await api.admin<Replayed>('/dead-letters/replay', past)).body).toEqual({ replayed: [], refused: [] });
     for (const jobId of jobs) await api.completes(jobId);
   });
 

@@ -218,6 +218,12 @@ describe('a gateway', () => {
     await expect(start({ API_KEYS: '' })).rejects.toThrow(/API_KEYS is missing/);
   });
 
+  it('does not start with a language that there is none of', async () => {
+    await expect(start({ SANDBOX: 'true', TARGET_LANGUAGE: 'english' })).rejects.toThrow(
+      /TARGET_LANGUAGE is not valid/,
+    );
+  });
+
   it('does not start with keys that are none, names the wrong one, and shows none', async () => {
     const keys = `alice:${'s'.repeat(30)},bob:${'s'.repeat(23)}`;
     const error = await start({ API_KEYS: keys }).catch((e: unknown) => e as Error);
