@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { authenticate } from '../src/authenticate.ts';
 import { apiKeys } from '../src/callers.ts';
 import { expectDocumented } from './helpers/documented.ts';
-import { generate, type KeyedTest, keyedTest, secrets, send } from './helpers/keyed.ts';
+import { codeOf, generate, type KeyedTest, keyedTest, newJob, secrets, send } from './helpers/keyed.ts';
 
 const [jobs, reads] = [6, 12];
 const generatePath = '/api/generate-video';
@@ -63,6 +63,32 @@ describe('a caller', () => {
     expect(cancel.status).toBe(429);
     await expectDocumented('POST', '/api/jobs/{id}/cancel', cancel);
     await expectDocumented('GET', readPath, await read(gateways[0], secrets.alice));
+  });
+
+  it('may have 500 event streams open, and then no more until one of them ends; others may', async () => {
+    await using gateway = await test.gateway({});
+    const [mine, theirs] = [await newJob(gateway, secrets.alice), await newJob(gateway, secrets.bob)];
+    const cut = new AbortController();
+    const follow = (secret: string, jobId: string) =>
+      fetch(`${gateway.url}/api/jobs/${jobId}/events`, {
+        headers: { authorization: `Bearer ${secret}` },
+        signal: cut.signal,
+      });
+    const open: Response[] = [];
+    for (let some = 0; some < 10; some++) {
+      open.push(...(await Promise.all(Array.from({ length: 50 }, () => follow(secrets.alice, mine)))));
+    }
+    expect(new Set(statuses(open))).toEqual(new Set([200]));
+    const refused = await follow(secrets.alice, mine);
+    expect([refused.status, refused.headers.get('retry-after'), await codeOf(refused)]).toEqual([
+      429,
+      '5',
+      'rate_limited',
+    ]);
+    expect((await follow(secrets.bob, theirs)).status).toBe(200);
+    await open[0]?.body?.cancel();
+    await until(async () => (await follow(secrets.alice, mine)).status === 200, { what: 'room for another' });
+    cut.abort();
   });
 
   it('is not held back by another one', async () => {
