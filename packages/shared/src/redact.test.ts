@@ -69,7 +69,10 @@ describe('what a job is about', () => {
 
 describe('an error that is logged', () => {
   it('shows how it reads, its codes and its causes, and nothing that a client has hung on it', () => {
-    const cause = Object.assign(new Error('ERR too big'), { command: { name: 'eval', args: ['canary-4711'] }, code: 'X' });
+    const cause = Object.assign(new Error('ERR too big'), {
+      command: { name: 'eval', args: ['canary-4711'] },
+      code: 'X',
+    });
     const error = new AggregateError([new Error('first')], 'all failed', { cause });
     const shown = shownError(error);
     expect(shown).toMatchObject({
