@@ -542,31 +542,39 @@ export async function openBroker(options: BrokerOptions) {
         });
       let consumer = await readFrom(1);
       let [count, reached, emptyPages] = [0, 0, 0];
+      let lost: NatsError | undefined;
       // Page by page: what is consumed without end comes as fast as the server sends it, however slowly it is dealt with.
       while (emptyPages < emptyPagesMax) {
         const batch: StoredEvent[] = [];
         let last = false;
-        const page = await answered(consumer.fetch({ max_messages: batchMax, expires: requestTimeoutMs }), 'replay');
-        for await (const message of page) {
-          reached = message.seq;
-          try {
-            batch.push({ ...parseEvent(message.data), seq: message.seq });
-          } catch (error) {
-            log.warn({ error, subject: message.subject }, 'an event cannot be replayed');
+        lost = undefined;
+        try {
+          const page = await answered(consumer.fetch({ max_messages: batchMax, expires: requestTimeoutMs }), 'replay');
+          for await (const message of page) {
+            reached = message.seq;
+            try {
+              batch.push({ ...parseEvent(message.data), seq: message.seq });
+            } catch (error) {
+              log.warn({ error, subject: message.subject }, 'an event cannot be replayed');
+            }
+            last = message.info.pending === 0 || message.seq >= state.last_seq;
+            if (last) break;
           }
-          last = message.info.pending === 0 || message.seq >= state.last_seq;
-          if (last) break;
+        } catch (error) {
+          // So a newer server says that a reader is no longer there; an older one says nothing.
+          if (!(error instanceof NatsError)) throw error;
+          lost = error;
         }
         await on(batch);
         count += batch.length;
         if (last) return count;
-        if (batch.length > 0) continue;
+        if (batch.length > 0 && !lost) continue;
         // Lost on the way, or deleted meanwhile: a reader that has had a gap would begin from the start.
-        emptyPages++;
+        if (batch.length === 0) emptyPages++;
         consumer = await readFrom(reached + 1);
         if ((await answered(consumer.info(), 'replay')).num_pending === 0) return count;
       }
-      throw new BrokerUnavailable('NATS: replay: the server gives no more events');
+      throw new BrokerUnavailable('NATS: replay: the server gives no more events', { cause: lost });
     },
 
     /** A round trip to the server's JetStream; throws when it does not answer in 2 s. */
