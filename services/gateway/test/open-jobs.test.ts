@@ -160,8 +160,8 @@ describe('when Redis', () => {
     await open();
     const before = await openOf('alice');
     await redis.flushall();
-    await until(async () => (await openOf('alice')).length === max, { what: 'the jobs to be counted again' });
-    expect(await openOf('alice')).toEqual(before);
+    // On the way to it a job that is over counts between its request and its outcome.
+    await until(async () => String(await openOf('alice')) === String(before), { what: 'the jobs to be counted again' });
     expect(await redis.zscore('pet_roast:open:alice', first)).toBeNull();
     await until(() => refused(), { what: 'the limit to hold again' });
   });
@@ -173,7 +173,7 @@ describe('when Redis', () => {
     expect(more.map(({ status }) => status)).toEqual([202, 202]);
     for (const answer of more) opened.push(((await answer.json()) as { job_id: string }).job_id);
     await test.redis.restart();
-    await until(async () => (await openOf('alice')).length === max + 2, {
+    await until(async () => String(await openOf('alice')) === String(opened.toSorted()), {
       what: 'all to be counted',
       timeoutMs: 20_000,
     });
