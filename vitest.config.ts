@@ -19,15 +19,11 @@ export default defineConfig({
     slowTestThreshold: 1_000,
     teardownTimeout: 10_000,
     projects: [
-      kind(
-        'unit',
-        ['{packages,services}/*/src/**/*.test.ts', 'scripts/{docs,setup,setup-wizard,soak,test-integration}/*.test.ts'],
-        {
-          testTimeout: 5_000,
-          maxWorkers: clamp(cores, 2, 4),
-          group: 0,
-        },
-      ),
+      kind('unit', ['{packages,services}/*/src/**/*.test.ts', 'scripts/!(test)/*.test.ts'], {
+        testTimeout: 5_000,
+        maxWorkers: clamp(cores, 2, 4),
+        group: 0,
+      }),
       kind('integration', ['{packages,services}/*/test/**/*.test.ts'], {
         testTimeout: 30_000,
         maxWorkers: clamp(cores, 2, 4),

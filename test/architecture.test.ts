@@ -1,10 +1,11 @@
 /** The shape of the code, kept: who may import whom, and where the contract's steps live. */
 import { globSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize, relative } from 'node:path';
+import { dirname, join, matchesGlob, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { steps } from '@pet-roast/shared';
 import { serviceNames } from '@pet-roast/testing';
 import { describe, expect, it } from 'vitest';
+import tests from '../vitest.config.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const filesOf = (pattern: string) =>
@@ -66,6 +67,20 @@ describe('the code', () => {
       const doers = stageFiles.filter((file) => readFileSync(join(root, file), 'utf8').includes(`step: '${name}'`));
       expect(doers, name).toHaveLength(1);
       expect(doers[0], name).toMatch(new RegExp(`^services/${step.owner}/src/[a-z]+-to-[a-z]+\\.ts$`));
+    }
+  });
+
+  it('has no test that is of none of the kinds, so that none would run it, or of two', () => {
+    const projects = tests.test?.projects as { readonly test: { readonly include: string[] } }[];
+    const includes = projects.map(({ test }) => test.include);
+    const files = globSync('{packages,services,scripts,test,bench,examples,tools,deploy}/**/*.test.ts', {
+      cwd: root,
+      exclude: ['**/node_modules/**'],
+    });
+    expect(files.length).toBeGreaterThan(100);
+    for (const file of files) {
+      const kinds = includes.filter((patterns) => patterns.some((pattern) => matchesGlob(file, pattern)));
+      expect(kinds, file).toHaveLength(1);
     }
   });
 
