@@ -98,7 +98,7 @@ async function confirm(
   if (pid === undefined) throw new RetryLater('render_unreachable', { detail: 'no pid is known yet' });
   const status = await revid.status(pid, AbortSignal.any([context.signal, AbortSignal.timeout(confirmTimeoutMs)]));
   // Without a recorded pid step watch cannot poll: this callback may be the only way to it.
-  if (status.kind === 'running' && !job.some((event) => isKind(event, 'rendering'))) {
+  if (status.kind !== 'ready' && status.kind !== 'failed' && !job.some((event) => isKind(event, 'rendering'))) {
     throw new RetryLater('render_unreachable', { detail: `the vendor says ${status.word}` });
   }
   return judgementOf(status);

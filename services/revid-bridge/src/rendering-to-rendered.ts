@@ -11,6 +11,7 @@ import {
   type Stage,
   type StageContext,
   type StoredEvent,
+  subjectOf,
 } from '@pet-roast/shared';
 import type { Revid } from './adapters/revid-http.ts';
 import { projectTitle } from './core/render-request.ts';
@@ -44,12 +45,16 @@ async function resubmit(event: StoredEvent<'released'>, context: StageContext, d
   return undefined;
 }
 
-/** A claim without a pid: its owner is still at it, or nobody knows. It is looked up, never submitted again. */
+/**
+ * A claim without a pid: its owner is still at it, or nobody knows. It is looked up among the vendor’s projects, and by the
+ * pid that a callback has named; it is never submitted again.
+ */
 async function lookUp(event: StoredEvent<'claimed'>, context: StageContext, deps: WatchDeps): Promise<Handled> {
   const ageMs = Date.now() - Date.parse(event.time);
   const ownersTimeMs = deps.submitTimeoutMs + deps.pollEveryMs;
   if (ageMs < ownersTimeMs) return { comeBackInMs: ownersTimeMs - ageMs };
-  const pid = await deps.revid.find(projectTitle(event.job_id, event.run), context.signal).catch(() => undefined);
+  const found = await deps.revid.find(projectTitle(event.job_id, event.run), context.signal).catch(() => undefined);
+  const pid = found ?? (await pidOfCallback(event, context, deps).catch(() => undefined));
   if (pid !== undefined) {
     context.log.info({ job_id: event.job_id, pid }, 'an uncertain claim is found at the vendor');
     const rendering = { pid, deadline_at: event.data.deadline_at };
@@ -61,6 +66,19 @@ async function lookUp(event: StoredEvent<'claimed'>, context: StageContext, deps
   const detail = 'no answer to the submission, no callback and no project with this job';
   await endRender(deps.broker, 'watch', event, { code: 'render_outcome_unknown', why: 'exhausted', detail });
   return undefined;
+}
+
+/** The pid in the latest callback that came by this run's address, whatever else that says, where the vendor knows it. */
+async function pidOfCallback(
+  claim: StoredEvent<'claimed'>,
+  context: StageContext,
+  { broker, revid }: WatchDeps,
+): Promise<string | undefined> {
+  const callback = await broker.readLast(subjectOf('callback', claim.job_id));
+  if (!isKind(callback, 'callback') || callback.run !== claim.run) return undefined;
+  const { pid } = callback.data;
+  if (pid === undefined) return undefined;
+  return (await revid.status(pid, context.signal)).kind === 'unknown' ? undefined : pid;
 }
 
 async function poll(event: StoredEvent<'rendering'>, context: StageContext, deps: WatchDeps): Promise<Handled> {

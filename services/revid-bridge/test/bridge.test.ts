@@ -60,6 +60,25 @@ describe('a render', () => {
     expect(t.paid(jobId)).toHaveLength(1);
   });
 
+  it.each([
+    ['the vendor’s, and known to it', (pid: string) => pid, 'rendered'],
+    ['that of somebody who guesses', () => 'p_guessed', 'failed'],
+  ])(
+    'whose answer is lost, and which cannot be looked up, has the pid of a callback that is no end: %s',
+    async (_whose, pidTold, outcome) => {
+      t.revid.setBehaviour({ callback: { none: true } });
+      t.revid.pushFaults({ at: 'render', kind: 'accept_then_reset' });
+      const unlisted = { at: 'projects', kind: 'http', status: 503 } as const;
+      t.revid.pushFaults(...Array.from({ length: 100 }, () => unlisted));
+      const jobId = await t.translatedJob();
+      await t.revid.waitForRender((render) => render.jobId === jobId);
+      await t.call(t.callbackUrl(jobId), { pid: pidTold(t.pidOf(jobId)), status: 'rendering' });
+      expect(await t.outcomeOf(jobId)).toMatchObject({ kind: outcome });
+      t.revid.setBehaviour({ callback: { none: false } });
+      expect(t.paid(jobId)).toHaveLength(1);
+    },
+  );
+
   it('of which nobody knows whether it was started ends at its deadline as unknown, never submitted again', async () => {
     t.revid.pushFaults({ at: 'render', kind: 'reset' });
     const jobId = await t.translatedJob();

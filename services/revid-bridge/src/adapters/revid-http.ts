@@ -69,8 +69,7 @@ export function createRevid(options: {
 
     async status(pid, signal) {
       const { status, body } = await ask(`/status?pid=${encodeURIComponent(pid)}`, signal);
-      // A pid the vendor does not know (yet) is no verdict; the render's deadline bounds it.
-      if (status === 404) return { kind: 'running', word: 'not found' };
+      if (status === 404) return { kind: 'unknown', word: 'not found' };
       if (status >= 400) throw new RetryLater('render_unreachable', { detail: `GET /status answered ${status}` });
       return readStatus(body);
     },

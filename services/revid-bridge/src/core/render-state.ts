@@ -17,6 +17,8 @@ export type Submitted =
 
 export type RenderStatus =
   | { readonly kind: 'running'; readonly word: string }
+  /** The vendor does not know the pid, or not yet: no verdict. */
+  | { readonly kind: 'unknown'; readonly word: string }
   | { readonly kind: 'ready'; readonly videoUrl: string }
   | { readonly kind: 'failed'; readonly why: string };
 
