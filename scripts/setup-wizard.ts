@@ -59,13 +59,15 @@ async function byAsking(terminal: Terminal, path: string, inFile: Values | undef
   );
   const answers = mode === 'real' ? await interview(terminal, { present, settings }) : undefined;
   const entries = entriesFor(answers?.values ?? 'sandbox', environment());
-  const backup = await writeEnvFile(path, entries, existing).catch(async (error: unknown) => {
+  const removed = answers?.removed ?? [];
+  const backup = await writeEnvFile(path, entries, existing, removed).catch(async (error: unknown) => {
     if (!(error instanceof UnreadableEnvFile)) throw error;
     await insteadOfMerging(terminal, error);
     return writeEnvFile(path, entries, 'overwrite');
   });
 
   if (backup !== undefined) terminal.success(`The old file is ${shown(backup)}`);
+  if (removed.length > 0) terminal.success(`Removed from it: ${removed.join(', ')}`);
   for (const what of answers?.unchecked ?? []) terminal.warn(`Kept although the check failed: ${what}`);
   if (mode === 'sandbox') tellOfRealOnes(present, terminal.warn);
   terminal.note(`${shown(path)} (readable by you alone)`, summary(entries));

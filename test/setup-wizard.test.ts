@@ -230,6 +230,40 @@ describe('the set-up wizard, in a terminal', () => {
     expectNoSecretIn(terminal.screen(), own);
   });
 
+  it('takes what is left empty out of a file that is there, an address’s login too, and nothing that was not asked for', async () => {
+    const stale = { NATS_URL: 'nats://nats.example:4222', NATS_USER: 'backend', NATS_PASSWORD: 'a-nats-password' };
+    const own = {
+      ...stale,
+      REDIS_URL: 'redis://:a-redis-password@redis.example',
+      INDICTRANS_URL: 'https://own.example',
+    };
+    await writeFile(
+      setup.file,
+      Object.entries(own)
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join(''),
+    );
+    await using terminal = setup.start();
+    await terminal.answer('is there already', enter);
+    await terminal.answer('What is it for?', down + enter);
+    await terminal.answer('REVID_API_KEY:', world.env.REVID_API_KEY + enter);
+    await terminal.answer('TRANSLATOR_PROVIDER:', enter);
+    await terminal.answer('BHASHINI_USER_ID:', world.env.BHASHINI_USER_ID + enter);
+    await terminal.answer('BHASHINI_API_KEY:', world.env.BHASHINI_API_KEY + enter);
+    await terminal.answer('BACKEND_WEBHOOK_URL:', world.env.BACKEND_WEBHOOK_URL + enter);
+    await terminal.answer('BACKEND_WEBHOOK_SECRET:', enter);
+    await terminal.answer('BRIDGE_PUBLIC_URL:', bridgeUrl + enter);
+    await terminal.answer('(empty: `npm start` brings NATS)', keys.clearLine + enter);
+    await terminal.answer('-: `npm start` brings Redis)', `-${enter}`);
+    await terminal.see('Removed from it: NATS_URL, NATS_USER, NATS_PASSWORD, REDIS_URL');
+    expect(await terminal.exitCode()).toBe(0);
+
+    const written = await setup.written();
+    expect(written).toMatchObject({ SANDBOX: 'false', INDICTRANS_URL: own.INDICTRANS_URL });
+    for (const name of [...Object.keys(stale), 'REDIS_URL']) expect(written).not.toHaveProperty(name);
+    expectNoSecretIn(terminal.screen(), { NATS_PASSWORD: own.NATS_PASSWORD, REDIS_URL: own.REDIS_URL });
+  });
+
   it('writes a new file, and keeps the old one, where a quote that is never closed makes changing it unsafe', async () => {
     await writeFile(setup.file, 'OPEN=`oops\n');
     await using terminal = setup.start();

@@ -78,6 +78,12 @@ describe('a file that is changed', () => {
     expect(mergeEnvFile(before, [entry('A', '4')])).toBe('A=4\nX=x\n');
   });
 
+  it('loses what is removed, and the comment above it where that is ours', () => {
+    const before = `# about A\nA=1\n# mine\nB="2\n3"\nexport A=4\nC=5\n`;
+    const removed = [entry('A', ''), entry('B', '')];
+    expect(mergeEnvFile(before, [entry('C', '6')], removed)).toBe('# mine\nC=6\n');
+  });
+
   it('does not change when the same values are put in again', () => {
     const entries = [entry('A', "it's"), entry('B', '$x')];
     const once = mergeEnvFile('X=1', entries);

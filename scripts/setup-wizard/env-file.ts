@@ -32,13 +32,21 @@ export function freshEnvFile(entries: readonly Entry[], writtenAt: Date): string
 }
 
 /**
- * The file with these entries in place of those of the same names; new ones follow at the end. Every other line stays as it
- * is. Throws `UnreadableEnvFile` where the result would read otherwise, as behind a quote that is never closed.
+ * The file with these entries in place of those of the same names; new ones follow at the end. What is `removed` goes, with
+ * the comment that stands above it where that is ours. Every other line stays as it is. Throws `UnreadableEnvFile` where the result would read otherwise, as behind a quote that is never closed.
  */
-export function mergeEnvFile(text: string, entries: readonly Entry[]): string {
+export function mergeEnvFile(
+  text: string,
+  entries: readonly Entry[],
+  removed: readonly Omit<Entry, 'value'>[] = [],
+): string {
   const wanted = new Map(entries.map((entry) => [entry.name, entry]));
   const placed = new Set<string>();
-  const kept = statements(text).flatMap(({ name, raw }) => {
+  const gone = removed.map(({ name }) => name);
+  const found = statements(text);
+  const kept = found.flatMap(({ name, raw }, index) => {
+    const next = removed.find((one) => one.name === found[index + 1]?.name);
+    if (gone.includes(name ?? '') || (next !== undefined && raw === commentOf(next))) return [];
     const entry = wanted.get(name ?? '');
     if (entry === undefined) return [raw];
     if (placed.has(entry.name)) return [];
@@ -48,7 +56,7 @@ export function mergeEnvFile(text: string, entries: readonly Entry[]): string {
   const before = kept.join('');
   const added = entries.filter(({ name }) => !placed.has(name));
   const joint = before === '' || before.endsWith('\n') ? '' : '\n';
-  return verified(`${before}${joint}${added.map(withComment).join('')}`, entries, text);
+  return verified(`${before}${joint}${added.map(withComment).join('')}`, entries, text, gone);
 }
 
 type Statement = { readonly name: string | undefined; readonly raw: string };
@@ -73,7 +81,11 @@ function statements(text: string): Statement[] {
 }
 
 function withComment(entry: Entry): string {
-  return `\n# ${entry.comment.replaceAll(/\s+/g, ' ')}\n${line(entry)}`;
+  return `\n${commentOf(entry)}${line(entry)}`;
+}
+
+function commentOf({ comment }: Pick<Entry, 'comment'>): string {
+  return `# ${comment.replaceAll(/\s+/g, ' ')}\n`;
 }
 
 function line({ name, value }: Entry): string {
@@ -83,8 +95,9 @@ function line({ name, value }: Entry): string {
 }
 
 /** What is read back is what was meant, of ours and of everybody else's. */
-function verified(text: string, entries: readonly Entry[], before: string): string {
+function verified(text: string, entries: readonly Entry[], before: string, removed: readonly string[] = []): string {
   const expected: Record<string, string | undefined> = parseEnv(before);
+  for (const name of removed) delete expected[name];
   for (const { name, value } of entries) expected[name] = value;
   const actual: Record<string, string | undefined> = parseEnv(text);
   for (const name of new Set([...Object.keys(expected), ...Object.keys(actual)])) {

@@ -24,18 +24,20 @@ export function entriesFor(answers: Values | 'sandbox', environment: Values): En
 }
 
 /**
- * Writes the file in one step. `overwrite` keeps the old one beside it and gives that copy's path. Throws
+ * Writes the file in one step, `removed` gone from the one that is there. `overwrite` keeps the old one beside it and gives that copy's path. Throws
  * `UnreadableEnvFile` where the old one cannot be merged with.
  */
 export async function writeEnvFile(
   path: string,
   entries: readonly Entry[],
   existing: Existing,
+  removed: readonly string[] = [],
   now: Date = new Date(),
 ): Promise<string | undefined> {
   const old = await readIfThere(path);
   if (old !== undefined && existing === 'merge') {
-    await replacePrivately(path, mergeEnvFile(old, entries));
+    const gone = removed.map((name) => ({ name, comment: about(name) }));
+    await replacePrivately(path, mergeEnvFile(old, entries, gone));
     return undefined;
   }
   const backup = old === undefined ? undefined : `${path}.backup-${now.toISOString().replaceAll(/[-:.]/g, '')}`;

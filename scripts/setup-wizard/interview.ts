@@ -7,11 +7,15 @@ import { type Failed, tellFailure } from './verdict.ts';
 
 export type Answers = {
   readonly values: Values;
+  /** Variables of the file that were left empty, and so are to go from it. */
+  readonly removed: readonly string[];
   /** What was kept although its check failed. */
   readonly unchecked: readonly string[];
 };
 
 const quitExitCode = 1;
+/** Typed where Enter alone would keep a secret that nobody needs any more. */
+const removal = '-';
 
 /**
  * Asks for everything that the plan needs. `present` are values that are in the file already, offered again; `settings`
@@ -22,13 +26,25 @@ export async function interview(
   { present, settings }: { readonly present: Values; readonly settings: Values },
 ): Promise<Answers> {
   let values: Values = {};
+  const removed: string[] = [];
   const unchecked: string[] = [];
   for (const group of plan) {
     const asked = await askGroup(terminal, group, { values, present, settings });
     values = asked.values;
+    removed.push(...removedIn(group, values, present));
     if (asked.unchecked) unchecked.push(group.what);
   }
-  return { values, unchecked };
+  return { values, removed, unchecked };
+}
+
+/**
+ * What was asked for and left empty, and what is asked for only beside it: an address's login. What another choice makes
+ * needless stays, as the keys of the other translator.
+ */
+function removedIn({ fields }: Group, values: Values, present: Values): string[] {
+  const without = fields.filter(({ name }) => values[name] === undefined);
+  const isCleared = without.some(({ name, when }) => name in present && (when?.(values) ?? true));
+  return isCleared ? without.flatMap(({ name }) => (name in present ? [name] : [])) : [];
 }
 
 type Known = { readonly values: Values; readonly present: Values; readonly settings: Values };
@@ -93,15 +109,23 @@ async function typed(
   present: string | undefined,
 ): Promise<string> {
   const hidden = kind === 'secret' || isSecret(name);
-  const onEnter = hidden && present !== undefined ? `the present one stays, ${maskSecret(present)}` : without;
-  const message = `${name}: ${about(name)}${onEnter === undefined ? '' : ` (Enter: ${onEnter})`}`;
+  const kept = hidden ? present : undefined;
+  const hints = [
+    ...(kept === undefined ? [] : [`Enter: the present one stays, ${maskSecret(kept)}`]),
+    ...(without === undefined
+      ? []
+      : [`${kept !== undefined ? removal : present !== undefined ? 'empty' : 'Enter'}: ${without}`]),
+  ];
+  const message = `${name}: ${about(name)}${hints.length === 0 ? '' : ` (${hints.join('; ')})`}`;
+  const removes = (value: string) => kept !== undefined && without !== undefined && value === removal;
   const problem = (value: string): string | undefined => {
-    if (value !== '') return sentence(problemWith(name, value));
-    return onEnter === undefined ? 'It is needed.' : undefined;
+    if (value !== '') return removes(value) ? undefined : sentence(problemWith(name, value));
+    return kept === undefined && without === undefined ? 'It is needed.' : undefined;
   };
   if (!hidden) return terminal.text(message, { problem, ...(present === undefined ? {} : { initial: present }) });
   const value = await terminal.secret(message, { problem });
-  return value === '' ? (present ?? '') : value;
+  if (removes(value)) return '';
+  return value === '' ? (kept ?? '') : value;
 }
 
 async function generatedOrPasted(
