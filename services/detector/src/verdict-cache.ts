@@ -31,7 +31,7 @@ export type Seen = z.infer<typeof seenSchema>;
 export type Download = z.infer<typeof downloadSchema>;
 
 /** Counted up with every change to models, decoding, looks or decision that changes what is seen in a photo. */
-const decisionVersion = 3;
+const decisionVersion = 4;
 /** A verdict with the most pets that are reported, 20, has 2,600. */
 const entryCharsMax = 16_384;
 

@@ -145,6 +145,17 @@ describe('the name', () => {
     });
   });
 
+  test('makes one animal of two boxes that it gives the same name', () => {
+    const head = { x: 400, y: 300, width: 30, height: 30 };
+    const sure = view(box('dog', 0.46), box('cat', 0.32), box('cat', 0.4, head));
+    const first = seen(sure, { second: view(box('dog', 0.6), box('cat', 0.55)) });
+    const asCat = closer(view(box('cat', 0.74)), view(box('cat', 0.71)));
+    expect(outcome({ ...first, naming: asCat })).toMatchObject({ pets: [{ label: 'cat', box: place }] });
+    expect(outcome({ ...first, naming: closer(nothing, nothing) })).toMatchObject({
+      pets: [{ label: 'dog' }, { label: 'cat' }],
+    });
+  });
+
   test('never takes an acceptance back', () => {
     expect(outcome({ ...doubtful, naming: closer(nothing, nothing) })).toMatchObject({ pets: [{ label: 'dog' }] });
   });

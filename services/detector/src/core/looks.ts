@@ -109,7 +109,9 @@ function named(verdict: Verdict, byFirstLook: boolean, seen: Seen, photo: PhotoS
 function withName(verdict: Verdict, evidence: Evidence): Verdict {
   const [best, ...others] = verdict.pets;
   const { label, score } = bestKind(evidence);
-  return best === undefined || score === 0 ? verdict : { ...verdict, pets: [{ ...best, label }, ...others] };
+  if (best === undefined || score === 0) return verdict;
+  // Under its new name it may be what another box, a head in it, was called all along.
+  return { ...verdict, pets: onePerAnimal([{ ...best, label }, ...others]) };
 }
 
 /** How each kind fares as a name for what is in that box; every view counts the same. */
