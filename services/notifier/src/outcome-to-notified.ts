@@ -76,7 +76,10 @@ export function outcomeToNotified(deps: NotifyDeps): Stage {
       return step.do === 'retry' ? { comeBackInMs: step.delayMs } : undefined;
     },
     async fail(event, failure) {
-      const [last] = await deps.broker.readJob(event.job_id, ['delivery']);
+      const job = await deps.broker.readJob(event.job_id, ['outcome', 'delivery']);
+      // As above: nobody waits for the end of a run that another has followed.
+      if ((await newestRun(event.job_id, job)) > event.run) return;
+      const last = job.find((other) => isKind(other, 'attempted', 'notified', 'undeliverable'));
       await giveUp(event, { attempt: 0, reason: failure.code }, last?.seq ?? 0, failure);
     },
   };

@@ -148,6 +148,19 @@ describe('a webhook that is not told yet', () => {
     expect(alone.told()).toEqual(['completed']);
   });
 
+  it('and has had all its deliveries is given up, but not where its job runs anew', async () => {
+    await using alone = await stepAlone();
+    for (const jobId of ['exhausted', 'exhausted-anew']) {
+      const received = await alone.received(jobId, 1, 0);
+      const failed = await alone.failed(jobId);
+      if (jobId === 'exhausted-anew') await alone.received(jobId, 2, received.seq);
+      await alone.fail(failed);
+    }
+    expect(await alone.deliveryOf('exhausted')).toMatchObject({ kind: 'undeliverable' });
+    expect(await alone.deliveryOf('exhausted-anew')).toBeUndefined();
+    expect(await alone.broker.listDead(0, 10)).toMatchObject([{ job_id: 'exhausted' }]);
+  });
+
   it('is told although the job’s request cannot be read', async () => {
     await using alone = await stepAlone();
     await using raw = await rawNats(alone.url);
@@ -325,6 +338,9 @@ async function stepAlone() {
     broker: ownBroker,
     url: server.url,
     handle: (outcome: StoredEvent) => step.handle(outcome, context),
+    /** As after the last of its deliveries. */
+    fail: (outcome: StoredEvent) =>
+      step.fail(outcome, { code: 'attempts_exhausted', why: 'exhausted', error: new Error('for a test') }, context),
     received: async (jobId: string, run: number, expected: number) =>
       (await ownBroker.publish(createEvent('received', jobId, request(), { run }), expected)).event,
     failed: async (jobId: string) => (await ownBroker.publish(createEvent('failed', jobId, failure), 0)).event,
