@@ -19,8 +19,7 @@ import {
   subjectOf,
   UnreadableEvent,
 } from '@pet-roast/shared';
-import { brokerForTest, type ServiceName, serviceNames } from '@pet-roast/testing';
-import type { NatsConnection } from 'nats';
+import { brokerForTest, type NatsConnection, type ServiceName, serviceNames } from '@pet-roast/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { examples } from '../packages/shared/test/examples.ts';
 import { type NatsWithUsers, startNatsWithUsers } from './helpers/nats-with-users.ts';

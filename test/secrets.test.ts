@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { startWorld, type World } from '@pet-roast/sandbox';
 import {
+  connectToNats,
   natsForTest,
   redisForTest,
   type ServiceName,
@@ -16,7 +17,6 @@ import {
   until,
 } from '@pet-roast/testing';
 import { Redis } from 'ioredis';
-import { connect } from 'nats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Canary, canaryFor, secretNames, sightings, withPassword, withToken } from './helpers/canaries.ts';
 
@@ -237,7 +237,7 @@ describe('a system whose every secret is a canary', () => {
   });
 
   it('buries messages that nobody can read', async () => {
-    const connection = await connect({ servers: nats.url, user: 'admin', pass: canaryOf('NATS_PASSWORD').value });
+    const connection = await connectToNats(nats.url, { user: 'admin', password: canaryOf('NATS_PASSWORD').value });
     const jetstream = connection.jetstream();
     // As short as what a parser quotes.
     await jetstream.publish('jobs.v1.verdict.unreadable-1', `{"text":${roastSecret}`);

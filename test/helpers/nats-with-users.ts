@@ -4,9 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findWay, freePort, startProcess, thisMachine } from '@pet-roast/sandbox/infrastructure';
-import { inboxPrefixOf } from '@pet-roast/shared';
-import { serviceNames, until } from '@pet-roast/testing';
-import { connect, type NatsConnection } from 'nats';
+import { connectToNats, type NatsConnection, serviceNames, until } from '@pet-roast/testing';
 
 const deploy = fileURLToPath(new URL('../../deploy/', import.meta.url));
 export const userNames = [...serviceNames, 'admin'] as const;
@@ -68,12 +66,7 @@ jetstream { store_dir: ${JSON.stringify(join(folder, 'data'))} }
     passwords,
     output: () => output,
     connectAs: (user, password = passwords[user as UserName] ?? '') =>
-      connect({
-        servers: url,
-        timeout: 5_000,
-        reconnect: false,
-        ...(user === undefined ? {} : { user, pass: password, inboxPrefix: inboxPrefixOf(user) }),
-      }),
+      connectToNats(url, user === undefined ? undefined : { user, password }),
     async reload(change) {
       const file = join(folder, 'nats-users.conf');
       await writeFile(file, change(await readFile(file, 'utf8')));

@@ -1,6 +1,8 @@
 /** A test's own way into its NATS: in the project's words, and past them, for what nobody of the project does. */
-import { type Broker, createLog, openBroker } from '@pet-roast/shared';
+import { type Broker, createLog, inboxPrefixOf, openBroker } from '@pet-roast/shared';
 import { connect, type JetStreamManager, type NatsConnection } from 'nats';
+
+export type { NatsConnection } from 'nats';
 
 /** The broker as the services have it, on a test's server; it sets no limits of what is there. */
 export function brokerForTest(
@@ -27,9 +29,19 @@ export type RawNats = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** The client itself: `await using raw = await rawNats(nats.url)`. */
+/** The client itself, which does not come back once its server is away; as nobody without a login. */
+export function connectToNats(natsUrl: string, login?: { readonly user: string; readonly password: string }) {
+  return connect({
+    servers: natsUrl.split(','),
+    timeout: 5_000,
+    maxReconnectAttempts: 0,
+    ...(login === undefined ? {} : { user: login.user, pass: login.password, inboxPrefix: inboxPrefixOf(login.user) }),
+  });
+}
+
+/** The same with JetStream's API: `await using raw = await rawNats(nats.url)`. */
 export async function rawNats(natsUrl: string): Promise<RawNats> {
-  const connection = await connect({ servers: natsUrl.split(','), timeout: 2_000, maxReconnectAttempts: 0 });
+  const connection = await connectToNats(natsUrl);
   return {
     connection,
     manager: await connection.jetstreamManager({ timeout: 2_000 }),

@@ -1,7 +1,7 @@
 import { type LocalServer, thisMachine } from '@pet-roast/sandbox/infrastructure';
 import { Redis } from 'ioredis';
-import { connect } from 'nats';
 import { describe, expect, test } from 'vitest';
+import { connectToNats, type NatsConnection } from '../src/broker-for-test.ts';
 import { natsForTest, redisForTest } from '../src/infrastructure.ts';
 
 const machine = thisMachine({ env: { ...process.env, NATS_URL: '', REDIS_URL: '', PET_ROAST_SERVERS: 'container' } });
@@ -23,7 +23,7 @@ describe.runIf(dockerAnswers)('in a container', { timeout: startTimeoutMs }, () 
       });
       if (how !== 'restart') {
         await nats.kill(how);
-        await expect(connect({ servers: nats.url, maxReconnectAttempts: 0, timeout: 1_000 })).rejects.toThrow();
+        await expect(connectToNats(nats.url)).rejects.toThrow();
       }
       await nats.restart();
       const messages = await withNats(nats, async (connection) => {
@@ -65,11 +65,8 @@ describe.runIf(dockerAnswers)('in a container', { timeout: startTimeoutMs }, () 
   });
 });
 
-async function withNats<T>(
-  nats: LocalServer,
-  use: (connection: Awaited<ReturnType<typeof connect>>) => Promise<T>,
-): Promise<T> {
-  const connection = await connect({ servers: nats.url });
+async function withNats<T>(nats: LocalServer, use: (connection: NatsConnection) => Promise<T>): Promise<T> {
+  const connection = await connectToNats(nats.url);
   try {
     return await use(connection);
   } finally {

@@ -14,8 +14,8 @@ import {
   thisMachine,
 } from '@pet-roast/sandbox/infrastructure';
 import { Redis } from 'ioredis';
-import { connect } from 'nats';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { connectToNats } from '../src/broker-for-test.ts';
 import { natsForTest, redisForTest } from '../src/infrastructure.ts';
 import { until } from '../src/until.ts';
 
@@ -48,7 +48,7 @@ describe.each(natsBinaries)('nats-server at %s', (binary) => {
       await addMessage(nats);
       if (how !== 'restart') {
         await nats.kill(how);
-        await expect(connect({ servers: nats.url, maxReconnectAttempts: 0 })).rejects.toThrow('CONNECTION_REFUSED');
+        await expect(connectToNats(nats.url)).rejects.toThrow('CONNECTION_REFUSED');
       }
       await nats.restart();
       expect(await countMessages(nats)).toBe(1);
@@ -62,7 +62,7 @@ describe.each(natsBinaries)('nats-server at %s', (binary) => {
 
   test('extra configuration reaches it, and a wrong one is told in its own words', async () => {
     await using nats = await openNats({ binary, extraConfig: 'max_payload: 4096' });
-    const connection = await connect({ servers: nats.url });
+    const connection = await connectToNats(nats.url);
     expect(connection.info?.max_payload).toBe(4096);
     await connection.close();
     await expect(openNats({ binary, extraConfig: 'no_such_option: 1' })).rejects.toThrow(
@@ -178,7 +178,7 @@ async function refusesConnections(url: string): Promise<boolean> {
 }
 
 async function addMessage(nats: LocalServer): Promise<void> {
-  const connection = await connect({ servers: nats.url });
+  const connection = await connectToNats(nats.url);
   const manager = await connection.jetstreamManager();
   await manager.streams.add({ name: 'KEPT', subjects: ['kept'] });
   await connection.jetstream().publish('kept');
@@ -186,7 +186,7 @@ async function addMessage(nats: LocalServer): Promise<void> {
 }
 
 async function countMessages(nats: LocalServer): Promise<number> {
-  const connection = await connect({ servers: nats.url });
+  const connection = await connectToNats(nats.url);
   const manager = await connection.jetstreamManager();
   const { state } = await manager.streams.info('KEPT');
   await connection.close();
