@@ -146,6 +146,7 @@ describe('a callback', () => {
     }
     expect(await t.broker.readLast(subjectOf('callback', jobId))).toBeUndefined();
     expect(await t.counted('refused')).toBe(countedBefore + forged.length);
+    expect(t.bridge.output().split('callbacks without a valid token were refused')).toHaveLength(2);
     t.revid.finish(t.pidOf(jobId));
     expect(await t.outcomeOf(jobId)).toMatchObject({ kind: 'rendered' });
   });

@@ -9,6 +9,7 @@ import {
   type EventData,
   HttpError,
   type HttpServer,
+  type Log,
   subjectOf,
   videoUrlLengthMax,
 } from '@pet-roast/shared';
@@ -40,18 +41,20 @@ const errorLengthMax = 500;
  */
 const callbacksPerRunMax = 50;
 const runsCountedMax = 10_000;
+const tellRefusedEveryMs = 60_000;
 
 export function videoComplete(
   app: HttpServer,
   deps: { readonly broker: Broker; readonly tokens: CallbackTokens },
 ): void {
   const countOf = new Map<string, number>();
+  const refusals = { told: Number.NEGATIVE_INFINITY, untold: 0 };
 
   app.post('/api/webhook/video-complete', async (request) => {
     const query = querySchema.safeParse(request.query);
     if (!query.success || !deps.tokens.verify(query.data)) {
       countCallback('refused');
-      request.log.warn({ request_id: request.id }, 'a callback without a valid token was refused');
+      tellRefused(request.log);
       throw new HttpError('unauthorized');
     }
     const body = bodySchema.safeParse(request.body);
@@ -83,6 +86,15 @@ export function videoComplete(
     if (stored.event.time !== event.time) countCallback('repeated');
     return { status: 'success', message: 'The callback is stored.', job_id: jobId };
   });
+
+  /** Anybody may call here as often as they like: the log hears of it once a minute, the counter of each. */
+  function tellRefused(log: Pick<Log, 'warn'>): void {
+    refusals.untold += 1;
+    if (performance.now() - refusals.told < tellRefusedEveryMs) return;
+    log.warn({ callbacks: refusals.untold }, 'callbacks without a valid token were refused');
+    refusals.told = performance.now();
+    refusals.untold = 0;
+  }
 
   function isOneTooMany(key: string): boolean {
     const count = (countOf.get(key) ?? 0) + 1;
