@@ -139,6 +139,12 @@ describe('what the server holds', () => {
       steps.detect.ackWaitMs * nanosPerMs,
     );
 
+    for (const name of ['project', 'expire'] as const) {
+      await broker.openStep(name);
+      // A status must never stay behind what happened, and no job be without its deadline.
+      expect((await manager.consumers.info('JOBS', `gateway-${name}`)).config.max_deliver).toBe(-1);
+    }
+
     const larger = await open(99_000_000);
     expect((await manager.streams.info('JOBS')).config.max_bytes).toBe(99_000_000);
     await larger.close();

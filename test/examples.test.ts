@@ -192,6 +192,27 @@ describe('backend-nestjs', () => {
     expect(await find(body.id)).toEqual(completed);
   });
 
+  it('makes one roast of a request that the app repeats, also once it is over', async () => {
+    const paid = renders().length;
+    const requestId = randomUUID();
+    const [first, second] = await Promise.all([1, 2].map(() => startVideo(world.petUrl, requestId)));
+    expect(second).toEqual(first);
+    await world.webhookOf(first?.body.jobId ?? '');
+    const repeated = await startVideo(world.petUrl, requestId);
+    expect(repeated).toMatchObject({ status: 202, body: { id: requestId, status: 'completed' } });
+    await world.t.settled();
+    expect(renders()).toHaveLength(paid + 1);
+    expect(await startVideo(world.petUrl, 'not a UUID')).toMatchObject({ status: 400 });
+  });
+
+  it('asks how a job ended whose webhook never came', async () => {
+    world.relay.leadTo(undefined);
+    const { body } = await startVideo(world.petUrl);
+    expect(await apiOf(world.t).ended(body.jobId)).toMatchObject({ stage: 'undeliverable' });
+    world.relay.leadTo(backend.url);
+    expect(await find(body.id)).toMatchObject({ status: 'completed', videoUrl: expect.stringMatching(/^http/) });
+  });
+
   it('says that there are no pets in the photo', async () => {
     expect(await startVideo(world.skyUrl)).toMatchObject({ status: 400, body: { error: 'no_pets_detected' } });
   });
@@ -200,11 +221,11 @@ describe('backend-nestjs', () => {
     expect(await connection()).toMatchObject({ status: 'success', response_code: 200 });
   });
 
-  async function startVideo(imageUrl: string): Promise<{ status: number; body: Roast }> {
+  async function startVideo(imageUrl: string, requestId?: string): Promise<{ status: number; body: Roast }> {
     const answer = await fetch(`${backend.url}/pet-roasts`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ text, imageUrl }),
+      body: JSON.stringify({ text, imageUrl, requestId }),
     });
     return { status: answer.status, body: (await answer.json()) as Roast };
   }

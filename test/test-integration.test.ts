@@ -185,9 +185,12 @@ describe('the tester', () => {
     expect((await start(args, { NO_COLOR: '1' })).stdout).not.toContain('\x1b');
   });
 
-  it('skips what needs a picture at a service far away, and names the flag', async () => {
-    const far = { photos: { whyNone: 'far away' }, facts: {} } as Context;
-    await expect(pet.run(far)).rejects.toThrow(/^far away: give --image-url/);
+  it('fails at a service far away without the address of a photo, skips the picture without a pet, and names the flags', async () => {
+    const far = { photos: { whyNone: 'far away' }, facts: {}, options: {} } as Context;
+    await expect(pet.run(far)).rejects.toMatchObject({
+      message: 'No photo could be sent: far away.',
+      next: [expect.stringMatching(/^Give --image-url/)],
+    });
     await expect(noPet.run(far)).rejects.toThrow(/^far away: give --no-pet-image-url/);
   });
 

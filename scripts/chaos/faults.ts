@@ -212,22 +212,34 @@ export async function breakThings(
   return tally;
 }
 
+/** Who brings a replica back: the latest fault that ended it, also where that was while it was still starting. */
+const bringers = new WeakMap<Replica, symbol>();
+
 async function bringBack(replica: Replica, signal: NodeJS.Signals, afterMs: number, tally: Tally): Promise<void> {
+  const me = Symbol(signal);
+  bringers.set(replica, me);
   const killedAt = performance.now();
   const code = await replica.kill(signal).catch((error: unknown) => String(error));
   if (signal === 'SIGTERM' && code !== 0) tally.badExits.push(`${nameOf(replica)}: ${code}`);
   await sleep(afterMs);
-  await startPatiently(replica);
-  tally.recoveryMs.push(performance.now() - killedAt);
+  const isMine = () => bringers.get(replica) === me;
+  if (await startPatiently(replica, isMine)) tally.recoveryMs.push(performance.now() - killedAt);
 }
 
-/** A service that starts while NATS is away may give up; a platform would start it again. */
-async function startPatiently(replica: Replica): Promise<void> {
+/**
+ * A service that starts while NATS is away may give up; a platform would start it again. False where it is no longer
+ * ours to start: two processes would want one port.
+ */
+async function startPatiently(replica: Replica, isMine: () => boolean): Promise<boolean> {
   for (let tries = 1; ; tries++) {
     try {
-      return await replica.start();
+      await replica.start();
+      return true;
     } catch (error) {
+      if (!isMine()) return false;
       if (tries === 5) throw error;
+      // It may run, and not be ready in time.
+      await replica.kill('SIGKILL');
     }
   }
 }

@@ -40,7 +40,7 @@ export async function up(options: { readonly inOneProcess: boolean }): Promise<v
 }
 
 async function start(stack: AsyncDisposableStack, inOneProcess: boolean): Promise<void> {
-  const dataDir = process.env['DATA_DIR'] ?? join(root, '.cache/data');
+  const dataDir = process.env['DATA_DIR'] || join(root, '.cache/data');
   stack.use(await takeDataDir(dataDir));
   const { nats, redis } = await openMachine(stack, dataDir);
   console.log(`${tellServer('NATS', nats)}, ${tellServer('Redis', redis)}`);
@@ -93,7 +93,7 @@ Ctrl-C stops everything.`);
 async function choosePorts(): Promise<Record<ServiceName, number>> {
   const [bridge, notifier, detector, translator] = await Promise.all([8001, 8002, 8003, 8004].map(portOrFree));
   return {
-    gateway: Number(process.env['PORT'] ?? 8000),
+    gateway: Number(process.env['PORT'] || 8000),
     'revid-bridge': bridge ?? 0,
     notifier: notifier ?? 0,
     detector: detector ?? 0,

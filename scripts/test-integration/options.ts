@@ -45,9 +45,9 @@ export const usage = `Tests a deployment of Pet Roast from outside, and names wh
   --ai-service-url URL     the gateway, with or without /api
   --backend-url URL        the app's backend; asked whether it answers from here
   --bridge-url URL         the revid-bridge, where Revid.ai calls it; its health is looked at too
-  --image-url URL          a photo with a pet, at an address that the detector and Revid.ai reach
-  --no-pet-image-url URL   a picture without one
-                           (for a service on this machine or network both are served from here unless given)
+  --image-url URL          a photo with a pet, at an address that the detector and Revid.ai reach; needed for a
+                           service that is not on this machine or network (there it is served from here)
+  --no-pet-image-url URL   a picture without one, likewise; unless given, its refusal is not tested
   --text TEXT              the roast; a line of Hindi unless given, so that the translation is tested too
   --api-key KEY            sent as a bearer token; better: the variable PET_ROAST_API_KEY, which no process list shows
   --no-generation          makes no video: a whole generation costs what one video costs at Revid.ai

@@ -8,7 +8,11 @@ import { PET_ROAST, PetRoastController } from './pet-roast.controller.js';
   providers: [
     {
       provide: PET_ROAST,
-      useFactory: () => createClient({ baseUrl: required('PET_ROAST_URL'), apiKey: process.env['PET_ROAST_API_KEY'] }),
+      useFactory: () => {
+        // AI_SERVICE_URL is its name in the backends of 1.x.
+        const baseUrl = process.env['AI_SERVICE_URL'] || required('PET_ROAST_URL');
+        return createClient({ baseUrl, apiKey: process.env['PET_ROAST_API_KEY'] });
+      },
     },
     { provide: Webhook, useFactory: () => new Webhook(required('BACKEND_WEBHOOK_SECRET')) },
   ],

@@ -9,18 +9,27 @@ import {
   Inject,
   NotFoundException,
   Param,
+  ParseUUIDPipe,
   Post,
   type RawBodyRequest,
   Req,
   UnauthorizedException,
 } from '@nestjs/common';
-import { type Client, InvalidRequestError, PetRoastError, type WebhookEvent } from '@pet-roast/client';
+import {
+  type Client,
+  InvalidRequestError,
+  isOver,
+  type JobStatus,
+  PetRoastError,
+  type WebhookEvent,
+} from '@pet-roast/client';
 import type { Request } from 'express';
 import { Webhook, WebhookVerificationError } from 'svix';
 
 export const PET_ROAST = Symbol('the client of Pet Roast');
 
-type Roast = { id: string; jobId: string; status: string; videoUrl: string | null; error: string | null };
+type Outcome = { status: JobStatus['status']; video_url: string | null; error: string | null };
+type Roast = { id: string; jobId: string; status: JobStatus['status']; videoUrl: string | null; error: string | null };
 
 @Controller()
 export class PetRoastController {
@@ -36,20 +45,29 @@ export class PetRoastController {
 
   @Post('pet-roasts')
   @HttpCode(202)
-  async start(@Body('text') text: string, @Body('imageUrl') imageUrl: string): Promise<Roast> {
-    const id = randomUUID();
+  async start(
+    @Body('text') text: string,
+    @Body('imageUrl') imageUrl: string,
+    /** Made by the app, once for each tap on the button: a repeat of the request is then the same roast. */
+    @Body('requestId', new ParseUUIDPipe({ optional: true })) requestId?: string,
+  ): Promise<Roast> {
+    // The Idempotency-Key: without it a repeat would be a second video, and paid.
+    const id = requestId ?? randomUUID();
     const job = await this.petRoast
       .generateVideo({ text, image_url: imageUrl }, { idempotencyKey: id })
       .catch(throwForApp);
-    const roast = { id, jobId: job.job_id, status: job.status, videoUrl: null, error: null };
+    const roast = this.roasts.get(id) ?? { id, jobId: job.job_id, status: job.status, videoUrl: null, error: null };
     this.roasts.set(id, roast);
     return roast;
   }
 
   @Get('pet-roasts/:id')
-  find(@Param('id') id: string): Roast {
+  async find(@Param('id') id: string): Promise<Roast> {
     const roast = this.roasts.get(id);
     if (roast === undefined) throw new NotFoundException();
+    // The webhook may have come before start() knew the job, or not at all.
+    const job = isOver(roast) ? undefined : await this.petRoast.getStatus(roast.jobId).catch(() => undefined);
+    if (job && !isOver(roast)) record(roast, { ...job, error: job.error?.message ?? null });
     return roast;
   }
 
@@ -84,8 +102,12 @@ export class PetRoastController {
 
   private recordOutcome(event: Exclude<WebhookEvent, { status: 'test' }>): void {
     const roast = [...this.roasts.values()].find(({ jobId }) => jobId === event.job_id);
-    if (roast) Object.assign(roast, { status: event.status, videoUrl: event.video_url, error: event.error });
+    if (roast) record(roast, event);
   }
+}
+
+function record(roast: Roast, { status, video_url, error }: Outcome): void {
+  Object.assign(roast, { status, videoUrl: video_url, error });
 }
 
 /** No pets, a photo that cannot be read: the user's to mend. Pet Roast away or busy: later. All else is ours: 500. */

@@ -51,7 +51,7 @@ afterAll(async () => {
 const use = `
 async function main() {
   const { createClient, NoPetsDetectedError, PetRoastError, verifyWebhook, isCompleted } = client;
-  const petRoast = createClient({ baseUrl: process.env.PET_ROAST_API_URL });
+  const petRoast = createClient({ baseUrl: process.env.PET_ROAST_URL });
   const input = { text: 'My dog is lazy.', image_url: 'https://photos.example/1.jpg' };
   const job = await petRoast.generateVideo(input);
   const refused = await petRoast.generateVideo(input).catch((error) => error);
@@ -187,7 +187,7 @@ function environment(): NodeJS.ProcessEnv {
   };
   return {
     ...process.env,
-    PET_ROAST_API_URL: `${server.url}/api`,
+    PET_ROAST_URL: `${server.url}/api`,
     BODY: body,
     HEADERS: JSON.stringify(headers),
     SECRET: secret,

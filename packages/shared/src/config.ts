@@ -31,6 +31,28 @@ export const list = () =>
       .filter((entry) => entry !== ''),
   );
 
+/** An http or https address. */
+export const webUrl = () => z.url({ protocol: /^https?$/, error: 'has to be an address with http:// or https://' });
+/** What goes out in a header, such as a key: visible ASCII, and so no line break of the file that it came from. */
+export const headerValue = () =>
+  z.string().regex(/^[\x21-\x7e]+$/, 'has to be visible ASCII characters, without spaces and line breaks');
+/** Secrets that sign or are signed with, separated by commas: at least one, each of 16 characters or more. */
+export const secretList = () =>
+  list().refine((secrets) => secrets.length > 0 && secrets.every((one) => one.length >= secretCharsMin), {
+    message: `each has to have ${secretCharsMin} characters or more`,
+  });
+const secretCharsMin = 16;
+
+/** Where http is no risk: this machine, and Railway's private network, which is encrypted and has no TLS of its own. */
+const trustedWithoutTls = /^(localhost|127(\.\d+){3}|\[::1\]|.+\.railway\.internal)$/;
+
+/** What is wrong with an address that is plain http, and why, as a sentence without its beginning; else nothing. */
+export function plainHttpFault(url: string, why: string): string | undefined {
+  const { protocol, hostname } = new URL(url);
+  if (protocol === 'https:' || trustedWithoutTls.test(hostname)) return undefined;
+  return `has to begin with https://: ${why}`;
+}
+
 /** The path of a PEM file that can be read and holds what it should. */
 export function pemFile(holds: 'certificate' | 'private key') {
   return z.string().superRefine((path, context) => {

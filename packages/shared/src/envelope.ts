@@ -118,6 +118,11 @@ export function contentOf(...job: readonly JobEvent[]): string[] {
   });
 }
 
+/** A run's events among a job's newest; undefined where a later run has begun, which has nothing to do any more. */
+export function eventsOfRun(job: readonly StoredEvent[], run: number): StoredEvent[] | undefined {
+  return job.some((event) => event.run > run) ? undefined : job.filter((event) => event.run === run);
+}
+
 /** Narrows an event to some kinds. */
 export function isKind<Kind extends EventKind, E extends JobEvent>(
   event: E | undefined,

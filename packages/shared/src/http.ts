@@ -111,6 +111,11 @@ export function createHttp(options: HttpOptions): HttpEdge {
     routerOptions: { maxParamLength: 200 },
   }) as unknown as HttpServer;
 
+  // Many clients name a content type for every request, also where there is nothing of it to read.
+  app.addHook('onRequest', async ({ headers }) => {
+    const isEmpty = (headers['content-length'] ?? '0') === '0' && headers['transfer-encoding'] === undefined;
+    if (isEmpty) delete headers['content-type'];
+  });
   app.addHook('onSend', async (_request, reply) => {
     if (stopping) reply.header('connection', 'close');
     // No browser is to guess what an answer is, or to keep it.

@@ -72,6 +72,13 @@ describe('the fold of a job’s events', () => {
     });
   });
 
+  it('shows no error of a job that was cancelled before its photo was refused', () => {
+    expect(foldJob(way('received', 'answered', 'cancelled', 'rejected'))).toMatchObject({
+      status: 'cancelled',
+      error: null,
+    });
+  });
+
   it('reads an in-time rejection as rejected, though its end is an outcome like any other', () => {
     const told = { ...at('failed', 3), data: { code: 'no_pets_detected', at: 'detect', notify: false } } as StoredEvent;
     const view = foldJob([...way('received', 'rejected'), told]);

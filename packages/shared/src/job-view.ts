@@ -42,7 +42,7 @@ export function foldJob(all: readonly StoredEvent[]): JobView | undefined {
   const rendered = last('rendered');
   const failed = last('failed');
   // Between a rejection and the outcome that follows it, the rejection's code is the error already.
-  const failure = failed ?? last('rejected');
+  const failure = failed ?? (last('rendered', 'cancelled') ? undefined : last('rejected'));
   const toldInTheAnswer = isKind(failed, 'failed') && !failed.data.notify;
   return {
     job_id: received.job_id,

@@ -46,7 +46,9 @@ export function verdict(report: Report): string {
     warnings > 0 && `${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`,
   ].filter((part) => part !== false);
   const line = `${counts.join(', ')} in ${readable(tookMs)}`;
-  if (report.passed) return `\n${styleText(['green', 'bold'], 'PASSED')}: ${line}`;
+  const skipped = checks.filter(({ status }) => status === 'skipped').map(({ title }) => title);
+  const untested = skipped.length === 0 ? '' : `. Not tested: ${skipped.join('; ')}`;
+  if (report.passed) return `\n${styleText(['green', 'bold'], 'PASSED')}: ${line}${untested}`;
   const parts = new Set(checks.flatMap(({ blame }) => (blame === undefined ? [] : [blame.part])));
   return `\n${styleText(['red', 'bold'], 'FAILED')}: ${line}. Broken: ${[...parts].join('; ')}`;
 }

@@ -7,7 +7,7 @@ import { runTogether } from '@pet-roast/shared';
 import { translator } from '@pet-roast/translator/src/main.ts';
 
 // The notifier answers on this process's own port.
-process.env['NOTIFIER_URL'] ??= `http://127.0.0.1:${process.env['PORT'] ?? gateway.config.PORT.parse(undefined)}`;
+process.env['NOTIFIER_URL'] ||= `http://127.0.0.1:${process.env['PORT'] || gateway.config.PORT.parse(undefined)}`;
 
 // The gateway comes last, so that it is the first to stop: it takes no job that the others would not begin.
 await runTogether('all-in-one', [detector, translator, revidBridge, notifier, gateway]);

@@ -10,6 +10,7 @@ import {
   createEvent,
   type ErrorCode,
   endJob,
+  eventsOfRun,
   type Failure,
   isKind,
   Permanent,
@@ -31,8 +32,8 @@ export function receivedToDetected(deps: DetectDeps): Stage {
     step: 'detect',
     async handle(event, context) {
       if (!isKind(event, 'received')) return undefined;
-      const job = await deps.broker.readJob(event.job_id, ['verdict', 'outcome'], event.run);
-      if (job.some((other) => isKind(other, 'rendered', 'failed', 'cancelled'))) return undefined;
+      const job = eventsOfRun(await deps.broker.readJob(event.job_id, ['verdict', 'outcome']), event.run);
+      if (job === undefined || job.some((other) => isKind(other, 'rendered', 'failed', 'cancelled'))) return undefined;
       const known = job.find((other) => isKind(other, 'detected', 'rejected'));
       const verdict = known ?? (await publishVerdict(event, await lookAt(event, context.signal)));
       if (isKind(verdict, 'rejected')) await endRejected(verdict);

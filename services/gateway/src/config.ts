@@ -1,5 +1,15 @@
 /** The gateway's environment. */
-import { commonConfig, isLanguage, list, pemFile, redisUrl, secret, whole } from '@pet-roast/shared';
+import {
+  commonConfig,
+  isLanguage,
+  list,
+  pemFile,
+  redisUrl,
+  secret,
+  secretList,
+  webUrl,
+  whole,
+} from '@pet-roast/shared';
 import { z } from 'zod';
 import { apiKeys } from './callers.ts';
 
@@ -24,11 +34,12 @@ export const configSchema = {
   OPEN_JOBS_MAX: whole(1, 100_000)
     .default(100)
     .describe('Jobs of each caller that may be open at once; without keys not counted'),
-  GATEWAY_PUBLIC_URL: z
-    .url()
+  GATEWAY_PUBLIC_URL: webUrl()
     .optional()
-    .describe('Address at which Revid.ai reaches this service for uploaded photos; unset: none can be uploaded'),
-  PHOTO_URL_SECRET: secret(z.string().min(16).pipe(list()).optional()).describe(
+    .describe(
+      'Address at which Revid.ai reaches this service for uploaded photos, https outside the sandbox; unset: none can be uploaded',
+    ),
+  PHOTO_URL_SECRET: secret(secretList().optional()).describe(
     'Secret of the addresses of uploaded photos; several, separated by commas, while rotating: the first one signs, all are accepted. Needed with `GATEWAY_PUBLIC_URL`',
   ),
   PHOTO_STORE_BYTES_MAX: whole(1_000_000, 1e12)
@@ -37,7 +48,12 @@ export const configSchema = {
   IMAGE_BYTES_MAX: whole(1_000, 200_000_000)
     .default(20_000_000)
     .describe('Largest photo that can be uploaded, in bytes; the detector has its own bound'),
-  CORS_ORIGINS: list().default([]).describe('Origins that browsers may call from, separated by commas; `*` for all'),
+  CORS_ORIGINS: list()
+    .refine((origins) => origins.every((one) => one === '*' || URL.parse(one)?.origin === one), {
+      message: 'has to be `*` or origins such as https://app.example.com, with nothing behind the host and port',
+    })
+    .default([])
+    .describe('Origins that browsers may call from, separated by commas; `*` for all'),
   TARGET_LANGUAGE: z
     .string()
     .refine(isLanguage, 'must be the ISO code of a supported language, such as `en`')
@@ -48,5 +64,5 @@ export const configSchema = {
     .default(200)
     .describe('Photos that may wait for the detector; above, new jobs get 503'),
   ADMIN_TOKEN: secret(z.string().min(16).optional()).describe('Bearer token of `/admin`; unset: nobody gets in'),
-  NOTIFIER_URL: z.url().optional().describe('Address of the notifier, for `/api/test-backend-connection`'),
+  NOTIFIER_URL: webUrl().optional().describe('Address of the notifier, for `/api/test-backend-connection`'),
 };

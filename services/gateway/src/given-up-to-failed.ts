@@ -60,7 +60,7 @@ export async function runGivenUpToFailed(deps: { readonly broker: Broker; readon
       time: new Date().toISOString(),
     };
     // Without a callback the vendor is asked all the same: that ends no job.
-    if (step !== 'project' && step !== 'notify' && step !== 'settle') {
+    if (step !== 'notify' && step !== 'settle') {
       return giveUpJob(deps.broker, id, letter, { code: 'attempts_exhausted', at: step, run: event.run });
     }
     await deps.broker.publishDead(id, letter);

@@ -16,7 +16,8 @@ export type Projection = {
   read(jobId: string): Promise<StoredEvent[]>;
   /**
    * Whether Redis has lost everything and this caller is the one to write it again: the epoch key is gone with the rest.
-   * Whoever gets true holds it for `holdMs`, renews that with `holdRebuild`, and ends with `endRebuild`.
+   * Whoever gets true holds it for `holdMs`, renews that with `holdRebuild`, and ends with `endRebuild`; both throw where
+   * Redis has lost everything once more.
    */
   claimRebuild(holdMs: number): Promise<boolean>;
   holdRebuild(holdMs: number): Promise<void>;
@@ -68,10 +69,10 @@ export function openProjection(options: {
       return (await redis.set(epochKey, 'rebuilding', 'PX', holdMs, 'NX')) === 'OK';
     },
     async holdRebuild(holdMs) {
-      await redis.set(epochKey, 'rebuilding', 'PX', holdMs);
+      expectThere(await redis.set(epochKey, 'rebuilding', 'PX', holdMs, 'XX'));
     },
     async endRebuild() {
-      await redis.set(epochKey, `complete since ${new Date().toISOString()}`);
+      expectThere(await redis.set(epochKey, `complete since ${new Date().toISOString()}`, 'XX'));
     },
     async read(jobId) {
       const fields = Object.entries(await redis.hgetall(keyOf(jobId)));
@@ -87,6 +88,10 @@ export function openProjection(options: {
 }
 
 const epochKey = 'pet_roast:epoch';
+
+function expectThere(answer: string | null): void {
+  if (answer === null) throw new Error('Redis was emptied again while the projection was written');
+}
 
 /** Adds to a write what an event means for its job's hash and for its owner's open jobs. */
 function addTo(write: ChainableCommander, event: StoredEvent, leftMs: number): void {

@@ -62,7 +62,11 @@ export async function replayLetter(broker: Broker, seq: number, options: ReplayO
 }
 
 async function replay(broker: Broker, letter: StoredLetter, options: ReplayOptions): Promise<Replayed> {
-  const plan = planReplay(letter, await broker.readJob(letter.job_id), options.allowSecondPayment);
+  const job = await broker.readJob(letter.job_id);
+  // Read again behind the outcome: what was paid before that must not be overlooked because it was read too early.
+  const render = await broker.readJob(letter.job_id, ['render']);
+  const latest = [...job.filter((event) => !isKind(event, 'claimed', 'released', 'rendering')), ...render];
+  const plan = planReplay(letter, latest, options.allowSecondPayment);
   const event = eventOf(plan, letter, options.jobDeadlineMs);
   const follows = plan.kind === 'next_run' ? plan.received : plan.outcome;
   const published = await broker.publish(event, follows.seq);

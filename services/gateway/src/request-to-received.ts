@@ -46,16 +46,30 @@ export const requestSchema = z.strictObject({
     .max(urlLengthMax, `must have at most ${urlLengthMax} characters`)
     .refine(isHttpUrl, 'must be an http or https address')
     .describe('Where the photo of the pet can be downloaded'),
-  source_language: language().optional().describe('ISO code of the text; told from its script where it is not given'),
+  source_language: language()
+    .optional()
+    .describe(
+      'ISO code of the text; told from its script where it is not given. A text in Latin letters is translated only where this says `en`: it may as well be a romanised language of India',
+    ),
   target_language: language()
     .optional()
     .describe('ISO code of the video’s language; `TARGET_LANGUAGE` where it is not given'),
   metadata: z
     .record(z.string().max(100), z.unknown())
-    .refine((value) => JSON.stringify(value).length <= metadataBytesMax, `must have at most ${metadataBytesMax} bytes`)
+    .refine((value) => bytesOf(value) <= metadataBytesMax, `must have at most ${metadataBytesMax} bytes`)
     .optional()
     .describe(`Anything of yours, at most ${metadataBytesMax} bytes as JSON; kept with the job`),
 });
+
+/** As JSON; what is nested so deep that it cannot be written is larger than anything. */
+function bytesOf(value: unknown): number {
+  try {
+    return Buffer.byteLength(JSON.stringify(value));
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
 /** The text fields of the same request as a form, which carries the photo itself. */
 export const formSchema = requestSchema.omit({ image_url: true });
 export type GenerateRequest = z.infer<typeof formSchema> &

@@ -45,6 +45,8 @@ afterAll(async () => {
 });
 
 const valid = { text: 'My dog is lazy.', image_url: 'https://photos.example/1.jpg' };
+/** In place of which a body has 9,000 lists in one another: JSON.stringify cannot write that. */
+const nested = 'nested';
 
 describe('a request', () => {
   it.each([
@@ -75,11 +77,19 @@ describe('a request', () => {
     ],
     ['metadata that is no object', { ...valid, metadata: 'x' }, 422, 'invalid_field', 'metadata'],
     ['metadata over its bound', { ...valid, metadata: { x: 'x'.repeat(5_000) } }, 422, 'invalid_field', 'metadata'],
+    [
+      'metadata over its bound in bytes',
+      { ...valid, metadata: { x: 'क'.repeat(2_000) } },
+      422,
+      'invalid_field',
+      'metadata',
+    ],
+    ['metadata nested too deep to write', { ...valid, metadata: { x: nested } }, 422, 'invalid_field', 'metadata'],
     ['a list', [], 400, 'bad_request', undefined],
     ['null', null, 400, 'bad_request', undefined],
   ])('with %s is refused with its field, and nothing is published', async (_what, body, status, code, field) => {
     const before = await lastSequence();
-    const answer = await post(JSON.stringify(body));
+    const answer = await post(JSON.stringify(body).replace(`"${nested}"`, '['.repeat(9_000) + ']'.repeat(9_000)));
     expect(answer.status).toBe(status);
     expect(answer.body.detail).toMatchObject({
       error: code,
@@ -310,8 +320,16 @@ describe('a cancel', () => {
     expect((await get(`/api/video-status/${jobId}`)).body).toMatchObject({ status: 'failed', stage: 'rejected' });
   });
 
-  const cancel = async (jobId: string): Promise<number> =>
-    (await fetch(`${gateway.url}/api/jobs/${jobId}/cancel`, { method: 'POST' })).status;
+  it.each([{ 'content-type': 'application/json' }, { 'content-type': 'application/x-www-form-urlencoded' }])(
+    'needs no body, whatever its headers say of one: %j',
+    async (headers) => {
+      const { jobId } = await requestWith(async () => {});
+      expect(await cancel(jobId, headers)).toBe(202);
+    },
+  );
+
+  const cancel = async (jobId: string, headers = {}): Promise<number> =>
+    (await fetch(`${gateway.url}/api/jobs/${jobId}/cancel`, { method: 'POST', headers })).status;
 });
 
 describe('an outcome at which the notifier died on every try', () => {
@@ -441,6 +459,18 @@ describe('waiting for a job', () => {
     expect((await fetch(`${gateway.url}/api/jobs/${jobId}/events`, again)).status).toBe(204);
     expect((await fetch(`${gateway.url}/api/jobs/nobody/events`)).status).toBe(404);
     expect((await fetch(`${gateway.url}/api/jobs/${jobId}/events`, { method: 'HEAD' })).status).toBe(404);
+  });
+
+  it('by server-sent events goes on where the delivery is seen before the outcome, and tells the outcome then', async () => {
+    const { jobId } = await requestWith(async () => {});
+    const stream = await openStream(jobId);
+    expect(await stream.next()).toMatchObject({ status: 'queued' });
+    await broker.publish(createEvent('notified', jobId, { attempt: 1, response_status: 200 }), 0);
+    const status = async () => JSON.stringify((await get(`/api/video-status/${jobId}`)).body);
+    await until(async () => (await status()).includes('"notified"'), { what: 'the delivery' });
+    await broker.publish(createEvent('rendered', jobId, { video_url: 'https://v.example/5.mp4', told_by: 'poll' }), 0);
+    expect(await stream.next()).toMatchObject({ status: 'completed', stage: 'notified' });
+    expect(await stream.next()).toBeUndefined();
   });
 
   it('does not keep a gateway from stopping', async () => {

@@ -301,6 +301,8 @@ describe('an answer is as documented', () => {
     expect(asked).toMatchObject({ status: 'not_configured', backend_url: null });
     await notifier.stop();
     await expectAnswer(await get(path, {}, asking), 'GET', path, 503, 'unavailable');
+    await using astray = await spawnGateway({ NOTIFIER_URL: asking.url });
+    await expectAnswer(await get(path, {}, astray), 'GET', path, 503, 'unavailable');
   });
 
   it('to whoever looks after it, also while NATS is away', async () => {

@@ -54,6 +54,18 @@ describe('the projection', () => {
     expect(foldJob(await projection.read('b'))).toMatchObject({ status: 'cancelled' });
   });
 
+  it('is not called complete where Redis was emptied once more while it was written again', async () => {
+    await redis.del('pet_roast:epoch');
+    expect(await projection.claimRebuild(10_000)).toBe(true);
+    await projection.holdRebuild(10_000);
+    await redis.del('pet_roast:epoch');
+    await expect(projection.holdRebuild(10_000)).rejects.toThrow('emptied again');
+    await expect(projection.endRebuild()).rejects.toThrow('emptied again');
+    expect(await projection.claimRebuild(10_000)).toBe(true);
+    await projection.endRebuild();
+    expect(await redis.get('pet_roast:epoch')).toContain('complete');
+  });
+
   it('is forgotten seven days after its last event', async () => {
     await projection.write([received('c', 1)]);
     const left = await redis.pttl('pet_roast:job:c');

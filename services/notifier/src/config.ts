@@ -1,5 +1,5 @@
 /** The notifier's environment. */
-import { commonConfig, list, secret, whole } from '@pet-roast/shared';
+import { commonConfig, list, plainHttpFault, secret, webUrl, whole } from '@pet-roast/shared';
 import { z } from 'zod';
 
 const minute = 60_000;
@@ -7,8 +7,7 @@ const minute = 60_000;
 export const configSchema = {
   ...commonConfig,
   PORT: whole(0, 65_535).default(8002).describe('Port to listen on, on every address; 0 takes a free one'),
-  BACKEND_WEBHOOK_URL: z
-    .url({ protocol: /^https?$/ })
+  BACKEND_WEBHOOK_URL: webUrl()
     .transform(withDefaultPath)
     .optional()
     .describe('The backend’s webhook, https outside the sandbox; without a path, `/webhooks/pet-roast-complete`'),
@@ -48,14 +47,9 @@ export const configSchema = {
     .describe('How long a webhook waits for a backend that is down before it is given up'),
 };
 
-/** Where http is no risk: this machine, and Railway's private network, which is encrypted and has no TLS of its own. */
-const trustedWithoutTls = /^(localhost|127(\.\d+){3}|\[::1\]|.+\.railway\.internal)$/;
-
 /** What is wrong with the address of webhooks outside the sandbox, as a sentence without its beginning; else nothing. */
 export function webhookUrlFault(url: string): string | undefined {
-  const { protocol, hostname } = new URL(url);
-  if (protocol === 'https:' || trustedWithoutTls.test(hostname)) return undefined;
-  return 'has to begin with https://: by http, whoever is on the way can read the webhooks';
+  return plainHttpFault(url, 'by http, whoever is on the way can read the webhooks');
 }
 
 function withDefaultPath(value: string): string {

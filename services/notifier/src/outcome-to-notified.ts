@@ -31,6 +31,8 @@ const timeWebhook = createHistogram<AttemptResult['kind']>(
   [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30],
 );
 
+const looksMax = 1_000;
+
 export type NotifyDeps = {
   readonly broker: Broker;
   /** Absent where no backend is configured: then nothing can be delivered. */
@@ -61,11 +63,13 @@ export function outcomeToNotified(deps: NotifyDeps): Stage {
 
       const attempt = (attempted?.attempt ?? 0) + 1;
       const downMs = deps.circuit.waitMs();
-      // Counted from when this message was stored: a replay brings an old outcome as a new one. While the circuit lets
-      // attempts through, one at a time, nobody is given up.
-      const heldMs = Date.now() - context.storedAt.getTime();
+      // Counted from when this message was stored (a replay brings an old outcome as a new one), but only as far as the
+      // backend was down: what waited for a notifier has not had its turn. While the circuit lets attempts through, one
+      // at a time, nobody is given up.
+      const heldMs = Math.min(Date.now() - context.storedAt.getTime(), deps.circuit.downMs());
       const maySoon = deps.circuit.state() === 'half_open' || heldMs < deps.holdMs;
-      if (downMs > 0 && maySoon) return { comeBackInMs: downMs };
+      // Each look is a delivery, and the server gives a message up after 2,000.
+      if (downMs > 0 && maySoon) return { comeBackInMs: Math.max(downMs, deps.holdMs / looksMax) };
 
       const step = downMs > 0 ? gaveUp('the backend is down') : await send(event, body, attempt);
       context.log[step.do === 'delivered' ? 'info' : 'warn'](

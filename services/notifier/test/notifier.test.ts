@@ -148,6 +148,26 @@ describe('a webhook that is not told yet', () => {
     expect(alone.told()).toEqual(['completed']);
   });
 
+  it('is not given up for the time in which there was no notifier, should the backend stumble then', async () => {
+    await using alone = await stepAlone({ failuresToOpen: 1, openMs: 60_000 });
+    const [stumbled, waited] = [await alone.failed('stumbled'), await alone.failed('waited')];
+    alone.answerWith(async () => ({ kind: 'network', code: 'ECONNREFUSED' }));
+    await alone.handle(stumbled);
+    expect(await alone.handle(waited, new Date(Date.now() - 3_600_000))).toMatchObject({
+      comeBackInMs: expect.any(Number),
+    });
+    expect(await alone.deliveryOf('waited')).toBeUndefined();
+  });
+
+  it('looks at a backend that is down no more often than its deliveries last for', async () => {
+    await using alone = await stepAlone({ failuresToOpen: 1, openMs: 30 });
+    alone.answerWith(async () => ({ kind: 'network', code: 'ECONNREFUSED' }));
+    await alone.handle(await alone.failed('first'));
+    // The circuit's millisecond may be over; of two, one at least is not the probe.
+    const waits = await Promise.all(['second', 'third'].map(async (jobId) => alone.handle(await alone.failed(jobId))));
+    expect(waits).toContainEqual({ comeBackInMs: 60 });
+  });
+
   it('and has had all its deliveries is given up, but not where its job runs anew', async () => {
     await using alone = await stepAlone();
     for (const jobId of ['exhausted', 'exhausted-anew']) {
@@ -313,7 +333,7 @@ function request() {
 }
 
 /** The step with a NATS of its own and no process: the test hands it the outcomes, in its own order, and answers. */
-async function stepAlone() {
+async function stepAlone(circuit = { failuresToOpen: 100, openMs: 1_000 }) {
   const server = await natsForTest();
   const ownBroker = await brokerForTest(server.url);
   const log = createLog('test', 'silent');
@@ -328,7 +348,7 @@ async function stepAlone() {
     },
     secrets: [secret],
     policy: { attemptsMax: 3, waitsMs: [0] },
-    circuit: createCircuit({ failuresToOpen: 100, openMs: 1_000 }),
+    circuit: createCircuit(circuit),
     holdMs: 60_000,
   });
   const context: StageContext = { signal: new AbortController().signal, deliveries: 1, storedAt: new Date(), log };
@@ -337,7 +357,7 @@ async function stepAlone() {
   return {
     broker: ownBroker,
     url: server.url,
-    handle: (outcome: StoredEvent) => step.handle(outcome, context),
+    handle: (outcome: StoredEvent, storedAt = new Date()) => step.handle(outcome, { ...context, storedAt }),
     /** As after the last of its deliveries. */
     fail: (outcome: StoredEvent) =>
       step.fail(outcome, { code: 'attempts_exhausted', why: 'exhausted', error: new Error('for a test') }, context),

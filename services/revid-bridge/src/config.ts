@@ -1,5 +1,5 @@
 /** The bridge's environment. The render options are those of the vendor's API v3. */
-import { type ConfigOf, commonConfig, flag, list, secret, whole } from '@pet-roast/shared';
+import { type ConfigOf, commonConfig, flag, headerValue, secret, secretList, webUrl, whole } from '@pet-roast/shared';
 import { z } from 'zod';
 
 const minute = 60_000;
@@ -7,10 +7,12 @@ const minute = 60_000;
 export const configSchema = {
   ...commonConfig,
   PORT: whole(0, 65_535).default(8001).describe('Port to listen on, on every address; 0 takes a free one'),
-  REVID_API_KEY: secret(z.string().min(1)).describe('Revid.ai API key'),
-  REVID_BASE_URL: z.url().default('https://www.revid.ai/api/public/v3').describe('Revid.ai API'),
-  BRIDGE_PUBLIC_URL: z.url().describe('Address at which Revid.ai reaches this service for its callbacks'),
-  CALLBACK_SECRET: secret(z.string().min(16).pipe(list())).describe(
+  REVID_API_KEY: secret(headerValue()).describe('Revid.ai API key'),
+  REVID_BASE_URL: webUrl().default('https://www.revid.ai/api/public/v3').describe('Revid.ai API'),
+  BRIDGE_PUBLIC_URL: webUrl().describe(
+    'Address at which Revid.ai reaches this service for its callbacks; https outside the sandbox',
+  ),
+  CALLBACK_SECRET: secret(secretList()).describe(
     'Secret of the callback tokens; several, separated by commas, while rotating: the first one signs, all are accepted',
   ),
   CALLBACK_CONFIRM: flag()

@@ -1,5 +1,13 @@
 /** The bridge to Revid.ai: submits once, takes callbacks, polls where none comes, ends renders at their deadline. */
-import { brokerOptions, defineService, openBroker, runService, runStages } from '@pet-roast/shared';
+import {
+  brokerOptions,
+  defineService,
+  exitForConfig,
+  openBroker,
+  plainHttpFault,
+  runService,
+  runStages,
+} from '@pet-roast/shared';
 import { createRevid } from './adapters/revid-http.ts';
 import { callbackToRendered } from './callback-to-rendered.ts';
 import { configSchema } from './config.ts';
@@ -8,6 +16,8 @@ import { renderOptions } from './render-options.ts';
 import { renderingToRendered } from './rendering-to-rendered.ts';
 import { videoComplete } from './routes/video-complete.ts';
 import { translatedToRendering } from './translated-to-rendering.ts';
+
+const pollsMax = 10_000;
 
 export const revidBridge = defineService({
   name: 'revid-bridge',
@@ -23,6 +33,10 @@ export const revidBridge = defineService({
       submitTimeoutMs: config.SUBMIT_TIMEOUT_MS,
     });
     shutdown.add('revid', revid.close);
+    const fault = config.SANDBOX
+      ? undefined
+      : plainHttpFault(config.BRIDGE_PUBLIC_URL, 'Revid.ai calls no other address');
+    if (fault) exitForConfig('BRIDGE_PUBLIC_URL', fault);
     const tokens = createCallbackTokens(config.BRIDGE_PUBLIC_URL, config.CALLBACK_SECRET);
 
     http.checks({ nats: broker.check });
@@ -38,7 +52,8 @@ export const revidBridge = defineService({
       attemptsMax: config.SUBMIT_ATTEMPTS_MAX,
       retryMs: config.SUBMIT_RETRY_MS,
       pollAfterMs: config.POLL_AFTER_MS,
-      pollEveryMs: config.POLL_EVERY_MS,
+      // Each poll is a delivery, and the server gives a message up after so many.
+      pollEveryMs: Math.max(config.POLL_EVERY_MS, config.RENDER_DEADLINE_MS / pollsMax),
       submitTimeoutMs: config.SUBMIT_TIMEOUT_MS,
       confirm: config.CALLBACK_CONFIRM,
     };

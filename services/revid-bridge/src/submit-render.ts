@@ -19,6 +19,7 @@ import {
   BrokerUnavailable,
   contentOf,
   createEvent,
+  eventsOfRun,
   failJob,
   hide,
   isKind,
@@ -62,7 +63,9 @@ type Claim = StoredEvent<'claimed'>;
 export async function submitRender(event: StoredEvent, step: StepName, log: Log, deps: SubmitDeps): Promise<void> {
   const { broker } = deps;
   const { job_id: jobId, run } = event;
-  const job = await broker.readJob(jobId, ['received', 'translated', 'render', 'outcome'], run);
+  const all = await broker.readJob(jobId, ['received', 'translated', 'render', 'outcome']);
+  const job = eventsOfRun(all, run);
+  if (job === undefined) return;
   const received = job.find((other) => isKind(other, 'received'));
   const translated = job.find((other) => isKind(other, 'translated'));
   if (isOver(job)) return;
@@ -79,7 +82,8 @@ export async function submitRender(event: StoredEvent, step: StepName, log: Log,
     jobId,
     run,
     text: translated.data.text,
-    language: translated.data.target_language,
+    // What was passed on untouched is not read by a voice of another language.
+    language: translated.data.translated ? translated.data.target_language : translated.data.source_language,
     imageUrl: received.data.image_url,
     webhookUrl: deps.tokens.urlFor(jobId, run, new Date(Date.parse(claim.data.deadline_at) + tokenGraceMs)),
   };

@@ -38,6 +38,15 @@ describe('a render', () => {
     expect(new URL(String(render?.body.webhookUrl)).searchParams.get('job_id')).toBe(jobId);
   });
 
+  it.each([
+    [true, 'hi-IN'],
+    [false, 'en-US'],
+  ])('has a voice for the language that its text is in: translated %s, %s', async (translated, language) => {
+    const jobId = await t.translatedJob({ target_language: 'hi', translated });
+    await t.outcomeOf(jobId);
+    expect(t.paid(jobId)[0]?.body.voice).toMatchObject({ language });
+  });
+
   it('whose answer is lost after the vendor took it is not submitted again, and its callback completes it', async () => {
     t.revid.pushFaults({ at: 'render', kind: 'accept_then_hang' });
     const jobId = await t.translatedJob();

@@ -55,6 +55,41 @@ it('each call has a connection of HTTP/1.1 for itself, also where the vendor spe
   tls.setDefaultCACertificates(before);
 });
 
+it('a vendor whose certificate does not hold was certainly sent nothing, nor one whose key makes no header', async () => {
+  const server = createSecureServer({ ...selfSigned('localhost'), allowHTTP1: true }, (_request, response) => {
+    response.end(JSON.stringify({ success: 1, pid: 'p_1' }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+  const { port } = server.address() as AddressInfo;
+  const to = { baseUrl: `https://localhost:${port}`, submitTimeoutMs: 5_000 };
+  const [strict, broken] = [createRevid({ ...to, apiKey: 'key' }), createRevid({ ...to, apiKey: 'key\n' })];
+  expect(await strict.submit({}, [])).toMatchObject({ kind: 'later', code: 'render_unreachable' });
+  expect(await broken.submit({}, [])).toMatchObject({ kind: 'refused' });
+  await Promise.all([strict.close(), broken.close()]);
+  server.close();
+});
+
+it('what a job is about is hidden in what the vendor says, and decides nothing', async () => {
+  let answer: unknown;
+  const server = createServer((_request, response) => response.end(JSON.stringify(answer)));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const revid = createRevid({ baseUrl: `http://127.0.0.1:${port}`, apiKey: 'key', submitTimeoutMs: 5_000 });
+  answer = { success: 0, error: 'insufficient_credits' };
+  expect(await revid.submit({}, ['credit'])).toEqual({
+    ...{ kind: 'refused', code: 'render_account_refused' },
+    why: 'HTTP 200: insufficient_***s',
+  });
+  answer = { success: 1, pid: 'p_credit_1' };
+  expect(await revid.submit({}, ['credit'])).toEqual({ kind: 'started', pid: 'p_credit_1' });
+  // Cut where the text stands: no beginning of it is left over.
+  answer = { success: 0, error: { message: 'x'.repeat(270), input: 'My "dog" is a lazy one.' } };
+  const refused = await revid.submit({}, ['My "dog" is a lazy one.']);
+  expect('why' in refused && refused.why).not.toContain('My');
+  await revid.close();
+  server.close();
+});
+
 it.each([
   [{ title: 'the-job', pid: 'p_1' }, 'p_1'],
   [{ title: 'the-job', pid: 7 }, '7'],

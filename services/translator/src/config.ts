@@ -1,5 +1,5 @@
 /** The translator's environment. */
-import { commonConfig, secret, whole } from '@pet-roast/shared';
+import { commonConfig, headerValue, secret, webUrl, whole } from '@pet-roast/shared';
 import { z } from 'zod';
 import { bhashiniConfigUrlDefault, bhashiniPipelineIdDefault } from './adapters/bhashini.ts';
 
@@ -10,11 +10,13 @@ export const configSchema = {
     .enum(['bhashini', 'indictrans'])
     .default('bhashini')
     .describe('AI4Bharat’s models, through Bhashini or a self-hosted IndicTrans2 server'),
-  BHASHINI_CONFIG_URL: z.url().default(bhashiniConfigUrlDefault).describe('Bhashini’s configuration endpoint'),
-  BHASHINI_USER_ID: z.string().optional().describe('Bhashini user id; needed with `bhashini`'),
-  BHASHINI_API_KEY: secret(z.string().optional()).describe('Bhashini ULCA API key; needed with `bhashini`'),
+  BHASHINI_CONFIG_URL: webUrl().default(bhashiniConfigUrlDefault).describe('Bhashini’s configuration endpoint'),
+  BHASHINI_USER_ID: headerValue().optional().describe('Bhashini user id; needed with `bhashini`'),
+  BHASHINI_API_KEY: secret(headerValue().optional()).describe('Bhashini ULCA API key; needed with `bhashini`'),
   BHASHINI_PIPELINE_ID: z.string().default(bhashiniPipelineIdDefault).describe('Bhashini pipeline'),
-  INDICTRANS_URL: z.url().optional().describe('IndicTrans2 server; needed with `indictrans`'),
-  INDICTRANS_API_KEY: secret(z.string().optional()).describe('Bearer token of the IndicTrans2 server, if it wants one'),
+  INDICTRANS_URL: webUrl().optional().describe('IndicTrans2 server; needed with `indictrans`'),
+  INDICTRANS_API_KEY: secret(headerValue().optional()).describe(
+    'Bearer token of the IndicTrans2 server, if it wants one',
+  ),
   TRANSLATE_TIMEOUT_MS: whole(100, 25_000).default(20_000).describe('Time for one call of the provider'),
 };

@@ -43,8 +43,8 @@ export function admin(app: HttpServer, deps: AdminDeps): void {
 
     scope.get('/admin/dead-letters', async (request) => {
       const { after, limit, ...filter } = parse(listSchema, request.query);
-      const letters = await find(deps.broker, filter, after, limit);
-      return { letters: letters.map(shown), next: nextOf(letters, limit) };
+      const { letters, next } = await find(deps.broker, filter, after, limit);
+      return { letters: letters.map(shown), next };
     });
 
     scope.post<{ Params: { id: string } }>('/admin/dead-letters/:id/replay', async (request) => {
@@ -56,7 +56,7 @@ export function admin(app: HttpServer, deps: AdminDeps): void {
 
     scope.post('/admin/dead-letters/replay', async (request) => {
       const body = parse(replayManySchema, request.body ?? {});
-      const letters = await find(deps.broker, body.filter, body.after, body.limit);
+      const { letters, next } = await find(deps.broker, body.filter, body.after, body.limit);
       const replayed: unknown[] = [];
       const refused: unknown[] = [];
       for (const { seq } of letters) {
@@ -68,28 +68,30 @@ export function admin(app: HttpServer, deps: AdminDeps): void {
           },
         );
       }
-      return { replayed, refused, next: nextOf(letters, body.limit) };
+      return { replayed, refused, next };
     });
   });
 }
 
-/** The letters that fit, from a place on. Looks at no more than `scannedMax` of them. */
-async function find(broker: Broker, filter: Filter, after: number, limit: number): Promise<StoredLetter[]> {
+/** Letters, and the place after which more may lie. */
+type Found = { readonly letters: readonly StoredLetter[]; readonly next: number | undefined };
+
+/**
+ * The letters that fit, from a place on. Looks at no more than `scannedMax` of them. Refused letters stay: without `next`
+ * they would be all that is found, again and again.
+ */
+async function find(broker: Broker, filter: Filter, after: number, limit: number): Promise<Found> {
   const found: StoredLetter[] = [];
   let from = after;
   for (let scanned = 0; scanned < scannedMax && found.length < limit; ) {
     const page = await broker.listDead(from, lettersMax);
-    if (page.length === 0) break;
+    if (page.length === 0) return { letters: found, next: undefined };
     found.push(...page.filter((letter) => fits(letter, filter)));
     from = page.at(-1)?.seq ?? from;
     scanned += page.length;
   }
-  return found.slice(0, limit);
-}
-
-/** Where to go on: refused letters stay, and would be all that is found, again and again. */
-function nextOf(letters: readonly StoredLetter[], limit: number): number | undefined {
-  return letters.length === limit ? letters.at(-1)?.seq : undefined;
+  const letters = found.slice(0, limit);
+  return { letters, next: letters.length === limit ? letters.at(-1)?.seq : from };
 }
 
 function fits(letter: StoredLetter, filter: Filter): boolean {

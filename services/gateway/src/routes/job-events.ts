@@ -77,7 +77,9 @@ export function jobEvents(app: HttpServer, deps: { readonly broker: Broker; read
       const changed = deps.events.nextChange(jobId, lookEveryMs);
       const now = await read(jobId).catch((error: unknown) => (error instanceof JobErased ? 'erased' : undefined));
       if (now === 'erased') return;
-      if (now && now.seq > last) {
+      // Subjects are read one by one. A delivery without its outcome is no status, nor a place to go on from.
+      const isWhole = now && (isOver(now.view) || !isSettled(now.view));
+      if (now && isWhole && now.seq > last) {
         last = now.seq;
         yield `event: status\nid: ${now.seq}\ndata: ${JSON.stringify(now.view)}\n\n`;
       }
@@ -99,5 +101,13 @@ export function jobEvents(app: HttpServer, deps: { readonly broker: Broker; read
 
 /** Nothing changes after these; a replay is a new story, and a new stream. */
 function isDone(view: JobView): boolean {
-  return ['notified', 'undeliverable', 'rejected'].includes(view.stage);
+  return isOver(view) && isSettled(view);
+}
+
+function isOver({ status }: JobView): boolean {
+  return ['completed', 'failed', 'cancelled'].includes(status);
+}
+
+function isSettled({ stage }: JobView): boolean {
+  return ['notified', 'undeliverable', 'rejected'].includes(stage);
 }

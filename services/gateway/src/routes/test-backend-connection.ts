@@ -21,7 +21,9 @@ export function testBackendConnection(app: HttpServer, deps: ConnectionDeps): vo
         headers: deps.processToken === undefined ? {} : { 'x-process-token': deps.processToken },
         signal: AbortSignal.timeout(askTimeoutMs),
       });
-      return await answer.body.json();
+      if (answer.statusCode === 200) return await answer.body.json();
+      await answer.body.dump();
+      throw new Error(`${deps.notifierUrl} answered HTTP ${answer.statusCode}`);
     } catch (cause) {
       throw new HttpError('unavailable', { message: 'The notifier does not answer.', retryAfterS: 5, cause });
     }

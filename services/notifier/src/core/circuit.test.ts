@@ -28,6 +28,15 @@ describe('the circuit', () => {
     expect(circuit.waitMs(1_001)).toBe(999);
   });
 
+  it('knows since when it has been open, over every probe that fails', () => {
+    const circuit = open();
+    circuit.waitMs(1_000);
+    circuit.report('failed', 1_010);
+    expect(circuit.downMs(1_500)).toBe(1_500);
+    circuit.report('ok', 2_500);
+    expect(circuit.downMs(2_600)).toBe(0);
+  });
+
   it('closes when that attempt succeeds, and opens again when it fails', () => {
     const good = open();
     good.waitMs(1_000);

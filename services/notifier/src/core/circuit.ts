@@ -11,6 +11,8 @@ export type Circuit = {
   /** Tells what an attempt that was let through came to. */
   report(result: 'ok' | 'failed', now?: number): void;
   state(now?: number): CircuitState;
+  /** For how long it has not been closed, in ms; 0 while it is. */
+  downMs(now?: number): number;
 };
 
 export type CircuitOptions = { readonly failuresToOpen: number; readonly openMs: number };
@@ -19,6 +21,7 @@ export function createCircuit({ failuresToOpen, openMs }: CircuitOptions): Circu
   let failures = 0;
   let openUntil = 0;
   let probeUntil = 0;
+  let downSince: number | undefined;
 
   function state(now: number): CircuitState {
     if (failures < failuresToOpen) return 'closed';
@@ -27,6 +30,7 @@ export function createCircuit({ failuresToOpen, openMs }: CircuitOptions): Circu
 
   return {
     state: (now = Date.now()) => state(now),
+    downMs: (now = Date.now()) => now - (downSince ?? now),
     waitMs(now = Date.now()) {
       switch (state(now)) {
         case 'closed':
@@ -42,9 +46,13 @@ export function createCircuit({ failuresToOpen, openMs }: CircuitOptions): Circu
     },
     report(result, now = Date.now()) {
       probeUntil = 0;
-      if (result === 'ok') failures = 0;
-      else failures++;
-      if (failures >= failuresToOpen) openUntil = now + openMs;
+      if (result === 'ok') {
+        failures = 0;
+        downSince = undefined;
+      } else failures++;
+      if (failures < failuresToOpen) return;
+      openUntil = now + openMs;
+      downSince ??= now;
     },
   };
 }

@@ -62,7 +62,8 @@ describe('what an answer to a submission proves', () => {
   });
 
   it('is "later" only where no byte can have been sent', () => {
-    for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']) {
+    const certificate = ['CERT_HAS_EXPIRED', 'ERR_TLS_CERT_ALTNAME_INVALID', 'DEPTH_ZERO_SELF_SIGNED_CERT'];
+    for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT', ...certificate]) {
       expect(readSubmitError(Object.assign(new Error('x'), { code }))).toMatchObject({ kind: 'later' });
     }
     const several = new AggregateError([Object.assign(new Error('x'), { code: 'ECONNREFUSED' })]);
@@ -72,6 +73,11 @@ describe('what an answer to a submission proves', () => {
     }
     expect(readSubmitError(new DOMException('late', 'TimeoutError'))).toMatchObject({ kind: 'uncertain' });
   });
+});
+
+it('a request that cannot be made is refused: the client throws before anything is sent', () => {
+  const error = Object.assign(new Error('invalid authorization header'), { code: 'UND_ERR_INVALID_ARG' });
+  expect(readSubmitError(error)).toMatchObject({ kind: 'refused', code: 'render_refused' });
 });
 
 describe('what a status says', () => {

@@ -38,13 +38,16 @@ const statusAnswer = z.looseObject({
   error: z.unknown().optional(),
 });
 
-/** Reads the answer to `POST /render`. Success is `success: 1` with a pid, whatever the HTTP status says. */
+/**
+ * Reads the answer to `POST /render`. Success is `success: 1` with a pid, whatever the HTTP status says. `why` is all that
+ * the vendor says: what it quotes of the job is for the caller to hide, and only then to cut.
+ */
 export function readSubmitted(httpStatus: number, body: unknown, retryAfterMs?: number): Submitted {
   const answer = submitAnswer.safeParse(body);
   if (answer.success && answer.data.pid !== undefined && saysStarted(httpStatus, answer.data.success)) {
     return { kind: 'started', pid: answer.data.pid };
   }
-  const why = `HTTP ${httpStatus}${answer.success && answer.data.error !== undefined ? `: ${textOf(answer.data.error)}` : ''}`;
+  const why = `HTTP ${httpStatus}${answer.success && answer.data.error !== undefined ? `: ${textOf(answer.data.error, Number.POSITIVE_INFINITY)}` : ''}`;
   if (httpStatus === 429) {
     return { kind: 'later', code: 'render_unreachable', why, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   }
@@ -68,11 +71,30 @@ const beforeSending = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
+  // A certificate that does not hold ends the handshake (Node.js' documentation of tls, "X509 certificate error codes").
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_REVOKED',
+  'CERT_UNTRUSTED',
+  'CERT_REJECTED',
+  'CERT_SIGNATURE_FAILURE',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'HOSTNAME_MISMATCH',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ]);
+/** The client's own word for a request that cannot be made at all, whatever the vendor would say. */
+const neverMade = 'UND_ERR_INVALID_ARG';
 
 /** Reads the error of a submission that got no answer. */
 export function readSubmitError(error: unknown): Submitted {
   const why = textOf(error);
+  if (codeOf(error) === neverMade) return { kind: 'refused', code: 'render_refused', why };
   return beforeSending.has(codeOf(error)) && !isOnOpenConnection(error)
     ? { kind: 'later', code: 'render_unreachable', why }
     : { kind: 'uncertain', why };
@@ -115,14 +137,14 @@ function codeOf(error: unknown): string {
   return cause === undefined ? '' : codeOf(cause);
 }
 
-function textOf(error: unknown): string {
+function textOf(error: unknown, lengthMax = 300): string {
   const text =
     error instanceof Error
       ? `${error.name} ${error.message}`
       : typeof error === 'string'
         ? error
         : JSON.stringify(error);
-  return text.slice(0, 300);
+  return text.slice(0, lengthMax);
 }
 
 function isVideoUrl(value: string | undefined): value is string {

@@ -38,7 +38,7 @@ export async function startBridge(env: Readonly<Record<string, string>>) {
   await bridge.ready();
 
   /** A job as the translator leaves it. */
-  async function translatedJob(): Promise<string> {
+  async function translatedJob(more: { target_language?: string; translated?: boolean } = {}): Promise<string> {
     const jobId = crypto.randomUUID();
     const text = 'My dog is lazy.';
     const received = {
@@ -46,7 +46,7 @@ export async function startBridge(env: Readonly<Record<string, string>>) {
       deadline_at: new Date(Date.now() + 60_000).toISOString(),
     };
     await broker.publish(createEvent('received', jobId, received), 0);
-    const translation = { text, source_language: 'en', target_language: 'en', translated: false, pieces: 0 };
+    const translation = { text, source_language: 'en', target_language: 'en', translated: false, pieces: 0, ...more };
     await broker.publish(createEvent('translated', jobId, translation), 0);
     return jobId;
   }
