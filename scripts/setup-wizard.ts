@@ -121,9 +121,9 @@ async function insteadOfMerging(terminal: Terminal, { message }: UnreadableEnvFi
   if (choice === 'quit') throw new Ended(1);
 }
 
-/** `npm start` takes what a file names before the sandbox's stand-in, so a leftover key makes a sandbox cost money. */
+/** `npm start` takes the addresses that a file names before the sandbox's, so a leftover one leads out of it. */
 function tellOfRealOnes(present: Values, warn: (text: string) => void): void {
-  const real = ['REVID_API_KEY', 'BHASHINI_API_KEY', 'INDICTRANS_URL', 'BACKEND_WEBHOOK_URL'].filter(
+  const real = ['REVID_BASE_URL', 'BHASHINI_CONFIG_URL', 'INDICTRANS_URL', 'BACKEND_WEBHOOK_URL'].filter(
     (name) => name in present,
   );
   if (real.length === 0) return;

@@ -62,15 +62,17 @@ describe('the set-up wizard, without a terminal', () => {
   });
 
   it('leaves a file that is there alone unless told what becomes of it', async () => {
-    await writeFile(setup.file, 'LOG_LEVEL=warn\nREVID_API_KEY=real-key\n');
+    const before = 'LOG_LEVEL=warn\nREVID_API_KEY=real-key\nREVID_BASE_URL=https://revid.example\n';
+    await writeFile(setup.file, before);
     const refused = await setup.run(['--yes'], { SANDBOX: 'true' });
     expect(refused.code).toBe(1);
     expect(refused.output).toContain('--existing merge');
-    expect(await readFile(setup.file, 'utf8')).toBe('LOG_LEVEL=warn\nREVID_API_KEY=real-key\n');
+    expect(await readFile(setup.file, 'utf8')).toBe(before);
 
     const merged = await setup.run(['--yes', '--existing', 'merge'], { SANDBOX: 'true' });
-    expect(merged.output).toContain('The file still names REVID_API_KEY');
-    expect(await setup.written()).toEqual({ LOG_LEVEL: 'warn', REVID_API_KEY: 'real-key', SANDBOX: 'true' });
+    expect(merged.output).toContain('The file still names REVID_BASE_URL:');
+    const kept = { LOG_LEVEL: 'warn', REVID_API_KEY: 'real-key', REVID_BASE_URL: 'https://revid.example' };
+    expect(await setup.written()).toEqual({ ...kept, SANDBOX: 'true' });
 
     expect(await setup.run(['--yes', '--existing', 'overwrite'], { SANDBOX: 'true' })).toMatchObject({ code: 0 });
     expect(await setup.written()).toEqual({ SANDBOX: 'true' });

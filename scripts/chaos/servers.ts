@@ -1,6 +1,6 @@
-/** The NATS and Redis of a run: one NATS server, or three nodes of a cluster; all can be killed and started again. */
-import { freePort, type LocalServer, openNats, openRedis } from '@pet-roast/sandbox';
-import { rawNats } from '@pet-roast/testing';
+/** The NATS and Redis of a run, its own whatever the environment names: one NATS server, or three nodes of a cluster; all can be killed and started again. */
+import { freePort, type LocalServer } from '@pet-roast/sandbox';
+import { natsForTest, rawNats, redisForTest } from '@pet-roast/testing';
 import type { Broker, PickNats } from './faults.ts';
 
 export type Servers = {
@@ -12,8 +12,8 @@ export type Servers = {
 };
 
 export async function openServers(stack: AsyncDisposableStack, cluster: boolean): Promise<Servers> {
-  const nats = cluster ? await openCluster(stack) : [stack.use(await openNats())];
-  const redis = stack.use(await openRedis());
+  const nats = cluster ? await openCluster(stack) : [stack.use(await natsForTest())];
+  const redis = stack.use(await redisForTest());
   return {
     pickNats: cluster ? () => leaderOf(nats) : async () => brokerOf('NATS', nats[0] as LocalServer),
     natsPorts: nats.map((server) => Number(new URL(server.url).port)),
@@ -35,7 +35,7 @@ async function openCluster(stack: AsyncDisposableStack): Promise<LocalServer[]> 
       // Clients keep to the addresses they were given, which lead through the run's own network.
       `cluster { name: chaos, listen: "127.0.0.1:${port}", routes: [${routes}], no_advertise: true }`,
     ].join('\n');
-    servers.push(stack.use(await openNats({ extraConfig })));
+    servers.push(stack.use(await natsForTest({ extraConfig })));
   }
   return servers;
 }

@@ -1,12 +1,12 @@
 /**
  * The system, kept up, with everything around it on this machine: NATS and Redis (their data stays in `.cache/data`), and
- * the sandbox in place of Revid, AI4Bharat and the backend. A variable that names a real one, in the environment or in
- * `.env`, is used instead; with `SANDBOX=false` there is no sandbox, and nothing stands in for what is not named.
+ * the sandbox in place of Revid, AI4Bharat and the backend. An address that names a real one, in the environment or in
+ * `.env`, is used instead, with its keys; with `SANDBOX=false` there is no sandbox, and nothing stands in for what is not named.
  * `DATA_DIR` names another place for the data. Ends on Ctrl-C.
  */
 import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { startWorld } from '@pet-roast/sandbox';
 import { portOrFree } from '@pet-roast/sandbox/infrastructure';
 import { type ServiceName, serviceNames, startSystem } from '@pet-roast/testing';
@@ -16,6 +16,15 @@ import { fetchModel, openMachine, root, tellServer } from './machine.ts';
 
 /** Decided here: the ports by what is free, the servers by what was found. */
 const decidedHere: readonly string[] = ['PORT', 'NATS_URL', 'REDIS_URL'];
+
+/** In the sandbox a key is used where its owner's address is: a stand-in would refuse it. */
+const addressOf: Readonly<Record<string, string>> = {
+  REVID_API_KEY: 'REVID_BASE_URL',
+  BHASHINI_USER_ID: 'BHASHINI_CONFIG_URL',
+  BHASHINI_API_KEY: 'BHASHINI_CONFIG_URL',
+  INDICTRANS_API_KEY: 'INDICTRANS_URL',
+  BACKEND_WEBHOOK_SECRET: 'BACKEND_WEBHOOK_URL',
+};
 
 /** Brings the system up and keeps it up until SIGINT or SIGTERM; the process ends then, or with 1 if it cannot start. */
 export async function up(options: { readonly inOneProcess: boolean }): Promise<void> {
@@ -33,6 +42,8 @@ export async function up(options: { readonly inOneProcess: boolean }): Promise<v
   try {
     await start(stack, options.inOneProcess);
   } catch (error) {
+    // What is ended in the middle of its start fails: that is no failure.
+    if (stopping) return;
     console.error(`\nCould not start: ${error instanceof Error ? error.message : String(error)}`);
     await stack.disposeAsync();
     process.exit(1);
@@ -40,7 +51,7 @@ export async function up(options: { readonly inOneProcess: boolean }): Promise<v
 }
 
 async function start(stack: AsyncDisposableStack, inOneProcess: boolean): Promise<void> {
-  const dataDir = process.env['DATA_DIR'] || join(root, '.cache/data');
+  const dataDir = resolve(process.env['DATA_DIR'] || join(root, '.cache/data'));
   stack.use(await takeDataDir(dataDir));
   const { nats, redis } = await openMachine(stack, dataDir);
   console.log(`${tellServer('NATS', nats)}, ${tellServer('Redis', redis)}`);
@@ -56,10 +67,15 @@ async function start(stack: AsyncDisposableStack, inOneProcess: boolean): Promis
   const files = new Map(
     serviceNames.map((name) => [name, createWriteStream(join(logs, `${name}.log`), { flags: 'a' })]),
   );
+  for (const [name, file] of files)
+    file.once('error', (error) => console.error(`${name}’s log ends: ${error.message}`));
+  const named = [...variableNames].filter((name) => !decidedHere.includes(name) && process.env[name]);
+  const unused = world ? named.filter((name) => name in addressOf && !process.env[addressOf[name] ?? '']) : [];
+  for (const name of unused) {
+    console.log(`${name} is not used: ${addressOf[name]} is not set, so the sandbox stands in for who knows it`);
+  }
   const given = Object.fromEntries(
-    [...variableNames]
-      .filter((name) => !decidedHere.includes(name))
-      .flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
+    named.filter((name) => !unused.includes(name)).map((name) => [name, process.env[name]]),
   );
   const system = stack.use(
     await startSystem({

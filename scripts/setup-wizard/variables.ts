@@ -45,24 +45,8 @@ const notForEnvFiles =
 
 /** Rules that the schemas leave out, because a sandbox or a private network may do without them. */
 const stricter: Readonly<Record<string, (value: string) => string | undefined>> = {
-  REVID_API_KEY: visible,
-  BHASHINI_USER_ID: visible,
-  BHASHINI_API_KEY: visible,
-  INDICTRANS_API_KEY: visible,
-  REVID_BASE_URL: web,
-  BHASHINI_CONFIG_URL: web,
-  INDICTRANS_URL: web,
   BRIDGE_PUBLIC_URL: publicUrlProblem,
 };
-
-/** These go into HTTP headers as they are. */
-function visible(value: string): string | undefined {
-  return /^[\x21-\x7e]+$/.test(value) ? undefined : 'has a space or a character that no key has; was it copied whole?';
-}
-
-function web(value: string): string | undefined {
-  return /^https?:$/.test(URL.parse(value)?.protocol ?? '') ? undefined : 'is not an http or https address';
-}
 
 function rowOf(name: string) {
   const row = rows.get(name);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { machine } from './runtime.mjs';
 import { innerEnvironment, run, say } from './step.mjs';
 
 const installTimeoutMs = 20 * 60_000;
@@ -19,6 +20,8 @@ export function dependenciesAreReady(root) {
 /** Installs exactly what the lockfile says. */
 export async function installDependencies(root, runtime) {
   say('Setting up: the packages that pnpm-lock.yaml names …');
+  // Broken off, an install leaves neither the packages of before nor those of now.
+  rmSync(stampOf(root), { force: true });
   const { PATH = '', ...env } = innerEnvironment();
   await run({
     what: 'The packages could not be installed',
@@ -45,7 +48,7 @@ export async function installDependencies(root, runtime) {
 const stampOf = (root) => join(root, 'node_modules', '.pet-roast-setup');
 
 function fingerprint(root, packages) {
-  const hash = createHash('sha256');
+  const hash = createHash('sha256').update(machine());
   for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', '.npmrc'])
     hash.update(`${file}\0${read(join(root, file))}\0`);
   for (const { name, manifest } of packages) hash.update(`${name}\0${manifest}\0`);

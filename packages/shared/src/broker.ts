@@ -484,6 +484,7 @@ export async function openBroker(options: BrokerOptions) {
             if (isFull(error)) throw new BrokerUnavailable('the photos’ stream is full', { cause: error, full: true });
             if (isApiError(error, wrongLastSequence)) return undefined;
             if (tries >= publishTriesMax || !isPassing(error)) throw unavailable('store a photo', error);
+            await sleep(triesEveryMs);
           }
         }
       },

@@ -32,10 +32,10 @@ export const list = () =>
   );
 
 /** An http or https address. */
-export const webUrl = () => z.url({ protocol: /^https?$/, error: 'has to be an address with http:// or https://' });
+export const webUrl = () => z.url({ protocol: /^https?$/, error: 'it is not an http or https address' });
 /** What goes out in a header, such as a key: visible ASCII, and so no line break of the file that it came from. */
 export const headerValue = () =>
-  z.string().regex(/^[\x21-\x7e]+$/, 'has to be visible ASCII characters, without spaces and line breaks');
+  z.string().regex(/^[\x21-\x7e]+$/, 'it has a space or a character that no key has; was it copied whole?');
 /** Secrets that sign or are signed with, separated by commas: at least one, each of 16 characters or more. */
 export const secretList = () =>
   list().refine((secrets) => secrets.length > 0 && secrets.every((one) => one.length >= secretCharsMin), {

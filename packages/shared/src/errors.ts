@@ -20,6 +20,11 @@ export const errorCatalogue = {
     'The key or token is missing or not valid.',
     'Send your API key as `Authorization: Bearer` or `X-API-Key`, an operator’s token as `Authorization: Bearer`.',
   ),
+  request_too_slow: entry(
+    408,
+    'The request did not arrive in time.',
+    'Send it again; over a slow line send a smaller photo, or the address of one.',
+  ),
   rate_limited: entry(429, 'These are too many requests.', 'Try again after the seconds given in Retry-After.'),
   too_many_jobs: entry(
     429,

@@ -72,11 +72,13 @@ export class HttpError extends Error {
   }
 }
 
-const patienceDefault: Patience = { headersMs: 10_000, requestMs: 30_000, lookEveryMs: 2_000 };
+const patienceDefault: Patience = { headersMs: 10_000, requestMs: 120_000, lookEveryMs: 2_000 };
 const headerBytesMax = 16 * 1024;
 const checkTimeoutMs = 2_500;
 const brokerRetryAfterS = 2;
 const closeIdleEveryMs = 100;
+/** For an answer to be read before its connection is cut. */
+const lingerMs = 1_000;
 
 /** A server with the shared routes; `stopping()` turns readiness false before anything closes. */
 export function createHttp(options: HttpOptions): HttpEdge {
@@ -214,15 +216,17 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
     socket.destroy();
     return;
   }
-  const status = brokenRequestStatus[error.code ?? ''] ?? '400 Bad Request';
-  const body = JSON.stringify({ detail: publicError('bad_request'), request_id: crypto.randomUUID() });
+  const { status, code } = brokenRequests[error.code ?? ''] ?? { status: '400 Bad Request', code: 'bad_request' };
+  const body = JSON.stringify({ detail: publicError(code), request_id: crypto.randomUUID() });
   const head = [`HTTP/1.1 ${status}`, 'content-type: application/json; charset=utf-8', 'connection: close'];
   socket.end(`${[...head, `content-length: ${Buffer.byteLength(body)}`].join('\r\n')}\r\n\r\n${body}`);
+  // Whoever does not hang up now would go on sending for as long as they like.
+  setTimeout(() => socket.destroy(), lingerMs).unref();
 }
 
-const brokenRequestStatus: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+const brokenRequests: Readonly<Record<string, { readonly status: string; readonly code: ErrorCode }>> = {
+  HPE_HEADER_OVERFLOW: { status: '431 Request Header Fields Too Large', code: 'bad_request' },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: '408 Request Timeout', code: 'request_too_slow' },
 };
 
 function sendError(reply: FastifyReply, error: HttpError, requestId: string, log: Log, cause?: unknown): FastifyReply {

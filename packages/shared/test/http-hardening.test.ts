@@ -35,6 +35,17 @@ describe('a client that is slow on purpose', () => {
     expect(await dripping(head, ' ')).toMatch(/^HTTP\/1.1 408 /);
   });
 
+  it('loses its connection also when it does not hang up at the answer', async () => {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('error', () => {});
+    socket.write('POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n');
+    const drip = setInterval(() => socket.write(' '), 50);
+    const said = await text(socket);
+    expect(said).toMatch(/^HTTP\/1.1 408 [\s\S]*request_too_slow/);
+    await new Promise((resolve) => socket.once('close', resolve));
+    clearInterval(drip);
+  });
+
   it('does not keep others from being answered', async () => {
     const slow = Array.from({ length: 200 }, () => dripping('GET / HTTP/1.1\r\nx: ', 'a'));
     const answer = await fetch(`http://127.0.0.1:${port}/healthz`);

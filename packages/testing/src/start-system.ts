@@ -111,7 +111,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   try {
     await Promise.all(entries.map(start));
   } catch (error) {
-    await Promise.all([...running.values()].map((service) => service.kill()));
+    const services = [...running.values()];
+    // First: what is no longer here is not started again.
+    running.clear();
+    await Promise.all(services.map((service) => service.kill()));
     throw error;
   }
   return {

@@ -11,9 +11,9 @@ export function createVerdictOf(deps: {
   readonly events: JobEvents;
 }): VerdictOf {
   return async (jobId, timeoutMs) => {
-    const until = Date.now() + timeoutMs;
+    const until = performance.now() + timeoutMs;
     for (;;) {
-      const leftMs = until - Date.now();
+      const leftMs = until - performance.now();
       if (leftMs <= 0) return undefined;
       const told = deps.events.next(jobId, isVerdict, Math.min(lookEveryMs, leftMs));
       const there = deps.broker.readLast(subjectOf('verdict', jobId)).catch(() => undefined);

@@ -1,6 +1,8 @@
 /** Photos by upload: the gateway as its own process, with a real NATS and Redis; the test plays the detector. */
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
+import { startTcpProxy } from '@pet-roast/sandbox';
 import { createEvent, findPhoto, putPhoto, subjectOf } from '@pet-roast/shared';
 import { type RunningService, spawnService, until } from '@pet-roast/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -17,6 +19,7 @@ import {
 } from './helpers/uploads.ts';
 
 const imageBytesMax = 600_000;
+const alice = 'alice-secret-0123456789abcdef';
 const text: Part = ['text', 'My dog is lazy.'];
 let t: UploadTest;
 let gateway: RunningService;
@@ -391,6 +394,28 @@ describe('an upload that is broken off', () => {
     await dying.kill();
     killed.destroy();
     expect([await t.jobs(), await t.held()]).toEqual([before, 0]);
+  });
+
+  it('while its caller is looked up takes no place from others', async () => {
+    await using proxy = await startTcpProxy({ targetPorts: [t.redisPort] });
+    const limited = await t.gateway({
+      ...{ REDIS_URL: `redis://127.0.0.1:${proxy.port}`, RATE_LIMIT_JOBS_PER_MINUTE: '1000' },
+      API_KEYS: `alice:${alice}`,
+    });
+    const authorization = `Bearer ${alice}`;
+    const send = () => upload(limited, formOf(text, ['image', imageOf('jpeg')]), { authorization });
+    await until(async () => (await send()).headers.has('ratelimit-limit'), { what: 'the limits' });
+    proxy.delay(150);
+    for (let brokenOff = 0; brokenOff < 30; brokenOff += 1) {
+      // So little that the gateway goes on reading, and sees the end at once.
+      const lines = ['POST /api/generate-video HTTP/1.1', 'host: x', `authorization: ${authorization}`];
+      const form = ['content-type: multipart/form-data; boundary=b', 'content-length: 100000', '', '--b\r\n'];
+      const socket = connect(Number(new URL(limited.url).port), '127.0.0.1');
+      await new Promise((resolve) => socket.write([...lines, ...form].join('\r\n'), resolve));
+      socket.destroy();
+    }
+    proxy.delay(0);
+    await until(async () => (await send()).status === 202, { what: 'an upload to be taken' });
   });
 
   it('because NATS is away is answered 503, and there is neither a job nor a photo once it is back', async () => {

@@ -41,7 +41,12 @@ export type Done =
   | { readonly kind: 'part'; readonly rgb: Uint8Array }
   /** No copy of that photo is kept here. */
   | { readonly kind: 'unknown' }
-  | { readonly kind: 'refused'; readonly code: ImageRefused['code']; readonly message: string };
+  | {
+      readonly kind: 'refused';
+      readonly code: ImageRefused['code'];
+      readonly message: string;
+      readonly isOverdue: boolean;
+    };
 export type Request = { readonly id: number; readonly work: Work };
 export type Reply = { readonly id: number; readonly done: Done };
 
@@ -92,7 +97,7 @@ function keep(photo: number, copy: PhotoCopy): void {
 
 function refusedBy(error: unknown): Done {
   if (!(error instanceof ImageRefused)) throw error;
-  return { kind: 'refused', code: error.code, message: error.message };
+  return { kind: 'refused', code: error.code, message: error.message, isOverdue: error.isOverdue };
 }
 
 /** Where memory runs out, Linux takes this process and not the detector. Elsewhere there is no such choice. */

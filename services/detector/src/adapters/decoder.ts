@@ -188,8 +188,8 @@ function placed(rgb: Uint8Array, { width, height }: PhotoSize, { inputSize, prep
 }
 
 function accepted(done: Done): Done {
-  if (done.kind === 'refused') throw new Permanent(done.code, { detail: done.message });
-  return done;
+  if (done.kind !== 'refused') return done;
+  throw new (done.isOverdue ? RetryLater : Permanent)(done.code, { detail: done.message });
 }
 
 function failureOf(error: unknown): unknown {

@@ -42,10 +42,13 @@ export type PhotoCopy = {
 export class ImageRefused extends Error {
   override readonly name = 'ImageRefused';
   readonly code: 'image_not_an_image' | 'image_too_large';
+  /** It took too long: the photo's fault, or a machine's that had too much to do or stood still. */
+  readonly isOverdue: boolean;
 
-  constructor(code: ImageRefused['code'], message: string, cause?: unknown) {
+  constructor(code: ImageRefused['code'], message: string, cause?: unknown, isOverdue = false) {
     super(message, { cause });
     this.code = code;
+    this.isOverdue = isOverdue;
   }
 }
 
@@ -196,7 +199,9 @@ function toRefused(error: unknown, pixelsMax: number): ImageRefused {
   if (error instanceof ImageRefused) return error;
   const message = error instanceof Error ? error.message : String(error);
   if (message.includes('exceeds pixel limit')) return tooLarge(`more than ${pixelsMax} pixels`, error);
-  if (message.includes('timeout:')) return tooLarge(`decoding took too long (${message})`, error);
+  if (message.includes('timeout:')) {
+    return new ImageRefused('image_too_large', `decoding took too long (${message})`, error, true);
+  }
   return notAnImage(`it cannot be decoded: ${message}`, error);
 }
 

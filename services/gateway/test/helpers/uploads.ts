@@ -16,6 +16,7 @@ export const photoSecret = 'photo-secret-of-this-test';
 
 export type UploadTest = {
   readonly nats: Awaited<ReturnType<typeof natsForTest>>;
+  readonly redisPort: number;
   readonly raw: RawNats;
   readonly broker: Broker;
   /** A gateway in the sandbox that is ready. */
@@ -49,7 +50,7 @@ export async function uploadTest(): Promise<UploadTest> {
   };
   const owned = stack.move();
   return {
-    ...{ nats, raw, broker },
+    ...{ nats, raw, broker, redisPort: Number(new URL(redis.url).port) },
     async gateway(more = {}) {
       const service = owned.use(
         await spawnService({ entry: 'services/gateway/src/main.ts', env: { ...env, ...more } }),
