@@ -70,6 +70,9 @@ describe('on a clean clone', () => {
       /could not be installed[\s\S]*Whose: this repository[\s\S]*pnpm install, and commit/,
     );
     await writeFile(manifest, before);
+    // How far the refused install came is not known: what was there before is made sure of.
+    const again = await finish(bootstrap(clone, ['hello']));
+    expect(again).toMatchObject({ code: 0, stderr: expect.stringContaining('the packages that pnpm-lock.yaml names') });
     expect(await finish(bootstrap(clone, ['hello']))).toMatchObject({ code: 0, stderr: '' });
   });
 
