@@ -17,6 +17,8 @@ import { installRuntime, runtimeAt } from './setup/runtime.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const nodeMajorMin = 18;
+/** Commands that look at no photo, and so need no library for the detection model. */
+const withoutDetector = ['setup-wizard', 'test-integration', 'docs'];
 
 const [command, ...args] = process.argv.slice(2);
 
@@ -40,7 +42,7 @@ async function main() {
   const runtime = runtimeAt(root);
   if (!runtime.isReady() || !dependenciesAreReady(root)) {
     await withLock(join(root, '.cache', 'setup.lock'), async () => {
-      if (!runtime.isReady()) await installRuntime(runtime);
+      if (!runtime.isReady()) await installRuntime(runtime, { detects: !withoutDetector.includes(command) });
       if (!dependenciesAreReady(root)) await installDependencies(root, runtime);
     });
   }

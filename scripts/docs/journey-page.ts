@@ -23,7 +23,7 @@ ${table(['Event', 'Subject', 'Published by', 'Follows', '`stage`', '`status`', '
 
 ## Steps
 
-One durable pull consumer each. *Attempts* is how often a message is tried before the step gives up (–: waiting is its business, and a time ends it); *waits* is the time
+One durable pull consumer each. *Attempts* is how often a message is tried before it is given up (–: no number ends it); *waits* is the time
 before attempt 2, 3, … (the last one repeats); *silence* is how long a process may say nothing of a message before the
 server gives it to another.
 
@@ -74,7 +74,7 @@ function stepRow(name: StepName): string[] {
     `\`${durableOf(name)}\``,
     step.consumes === '>' ? 'every subject' : `\`${subjectOf(step.consumes, '*')}\``,
     step.publishes.map((kind) => `\`${kind}\``).join(', ') || '–',
-    step.waits ? '–' : String(step.attemptsMax),
+    Number.isFinite(step.attemptsMax) ? String(step.attemptsMax) : '–',
     seconds(step.attemptTimeoutMs),
     step.backoffMs.map(seconds).join(', '),
     seconds(step.ackWaitMs),

@@ -41,11 +41,18 @@ export function runtimeAt(root) {
 }
 
 /** Fetches what is missing with npm, and makes sure that it runs. */
-export async function installRuntime(runtime) {
+export async function installRuntime(runtime, { detects }) {
   const { folder, packages, ownNode, root } = runtime;
   const log = join(root, '.cache', 'setup.log');
   const title = ownNode ? `pnpm ${pnpmVersion}` : `Node ${nodeVersion} and pnpm ${pnpmVersion}`;
   const what = `${title} could not be set up`;
+  if (detects && isMusl())
+    throw notOnThisMachine('onnxruntime-node, which runs the detection model, has no library for musl (Alpine)');
+  if (detects && machine() === 'darwin-x64') {
+    throw notOnThisMachine(
+      'onnxruntime-node, which runs the detection model, has no library for macOS on Intel processors',
+    );
+  }
   if (!ownNode && isMusl()) throw noNodeHere('the npm registry has no Node for musl (Alpine)');
   say(`Setting up: ${title} (once, into .cache/runtime) …`);
   rmSync(folder, { recursive: true, force: true });
@@ -105,6 +112,14 @@ function npm() {
 
 function isMusl() {
   return process.platform === 'linux' && process.report?.getReport()?.header?.glibcVersionRuntime === undefined;
+}
+
+function notOnThisMachine(why) {
+  return new Failure('This machine cannot run Pet Roast by itself', {
+    why,
+    whose: 'this kind of machine',
+    todo: 'docker compose up --build; or Linux with glibc, macOS on Apple silicon, or Windows with WSL',
+  });
 }
 
 function noNodeHere(why) {

@@ -743,8 +743,7 @@ function consumerConfigOf(name: StepName): Partial<ConsumerConfig> {
     deliver_policy: DeliverPolicy.All,
     filter_subject: filterOf(name),
     ack_wait: nanos(step.ackWaitMs),
-    // The job's own deadline is the last net too; and an event that Redis never got would make its status false.
-    max_deliver: name === 'expire' || name === 'project' ? -1 : step.attemptsMax + crashMargin,
+    max_deliver: Number.isFinite(step.attemptsMax) ? step.attemptsMax + crashMargin : -1,
     max_ack_pending: step.ackPendingMax,
   };
 }

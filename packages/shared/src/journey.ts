@@ -266,7 +266,10 @@ export type Step = {
   /** The subject it filters; `>` for every one. */
   readonly consumes: Subject | '>';
   readonly publishes: readonly EventKind[];
-  /** Deliveries after which the step gives up; where it `waits`, only a message whose process died on all of them. */
+  /**
+   * Deliveries after which the step gives up; where it `waits`, only a message whose process died on all of them. Without end
+   * where giving up would leave a status behind, or a job without its deadline: there the stream's age is the end.
+   */
   readonly attemptsMax: number;
   /** One attempt may take this long; the message is kept alive until then. */
   readonly attemptTimeoutMs: number;
@@ -366,7 +369,7 @@ export const steps = {
     owner: 'gateway',
     consumes: '>',
     publishes: [],
-    attemptsMax: 20_000,
+    attemptsMax: Number.POSITIVE_INFINITY,
     attemptTimeoutMs: 5_000,
     ackWaitMs: 10_000,
     backoffMs: [250, 1_000, 5_000],
@@ -379,7 +382,7 @@ export const steps = {
     owner: 'gateway',
     consumes: 'received',
     publishes: ['failed'],
-    attemptsMax: 20_000,
+    attemptsMax: Number.POSITIVE_INFINITY,
     attemptTimeoutMs: 5_000,
     ackWaitMs: 10_000,
     backoffMs: [5_000],

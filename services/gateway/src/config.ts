@@ -49,7 +49,7 @@ export const configSchema = {
     .default(20_000_000)
     .describe('Largest photo that can be uploaded, in bytes; the detector has its own bound'),
   CORS_ORIGINS: list()
-    .refine((origins) => origins.every((one) => one === '*' || URL.parse(one)?.origin === one), {
+    .refine((origins) => origins.every((one) => /^(\*|null|[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+)$/.test(one)), {
       message: 'has to be `*` or origins such as https://app.example.com, with nothing behind the host and port',
     })
     .default([])

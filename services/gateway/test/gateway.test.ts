@@ -27,7 +27,7 @@ function spawn(more: Record<string, string> = {}): Promise<RunningService> {
     NATS_URL: nats.url,
     REDIS_URL: redis.url,
     DETECT_WAIT_MS: String(detectWaitMs),
-    CORS_ORIGINS: 'https://app.example, https://admin.example',
+    CORS_ORIGINS: 'https://app.example, https://admin.example, capacitor://localhost',
   };
   return spawnService({ entry: 'services/gateway/src/main.ts', env: { ...env, ...more } });
 }

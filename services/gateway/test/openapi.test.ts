@@ -283,6 +283,8 @@ describe('an answer is as documented', () => {
     await expectAnswer(await replay(letters[2]), 'POST', one, 409, 'not_replayable');
     const wrong = await post(many, { all: true }, headers);
     await expectAnswer(wrong, 'POST', many, 422, 'invalid_field');
+    const nothing = await fetch(gateway.url + many, { method: 'POST', headers, body: '' });
+    await expectAnswer(nothing, 'POST', many, 422, 'invalid_field');
     expect(await expectAnswer(await post(many, {}, headers), 'POST', many, 200)).toMatchObject({
       replayed: [{ id: letters[1] }],
       refused: [{ id: letters[2], error: 'not_replayable' }],

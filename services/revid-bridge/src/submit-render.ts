@@ -82,8 +82,7 @@ export async function submitRender(event: StoredEvent, step: StepName, log: Log,
     jobId,
     run,
     text: translated.data.text,
-    // What was passed on untouched is not read by a voice of another language.
-    language: translated.data.translated ? translated.data.target_language : translated.data.source_language,
+    language: languageOf(translated, received),
     imageUrl: received.data.image_url,
     webhookUrl: deps.tokens.urlFor(jobId, run, new Date(Date.parse(claim.data.deadline_at) + tokenGraceMs)),
   };
@@ -98,6 +97,12 @@ export async function submitRender(event: StoredEvent, step: StepName, log: Log,
   const level = submitted.kind === 'started' ? 'info' : 'warn';
   log[level]({ ...facts, why: 'why' in submitted ? submitted.why : undefined }, 'submitted to the vendor');
   await untilStored(() => record(submitted, claim, step, deps), claim, log);
+}
+
+/** The text's, as far as is known: what was passed on untouched is in the language that its caller named, or the wanted one. */
+function languageOf({ data }: StoredEvent<'translated'>, received: StoredEvent<'received'>): string {
+  const { source_language: named } = received.data;
+  return data.translated || named === undefined || named === 'auto' ? data.target_language : data.source_language;
 }
 
 /** The claim to submit under: a new one, or our own whose acknowledgement was lost; undefined where there is none. */

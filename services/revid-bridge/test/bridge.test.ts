@@ -39,10 +39,13 @@ describe('a render', () => {
   });
 
   it.each([
-    [true, 'hi-IN'],
-    [false, 'en-US'],
-  ])('has a voice for the language that its text is in: translated %s, %s', async (translated, language) => {
-    const jobId = await t.translatedJob({ target_language: 'hi', translated });
+    [{ source_language: 'hi', target_language: 'ta', translated: true, named: 'hi' }, 'ta-IN'],
+    // Romanised, and said to be so.
+    [{ source_language: 'hi', target_language: 'en', translated: false, named: 'hi' }, 'hi-IN'],
+    // In Latin letters, which may be any language.
+    [{ source_language: 'en', target_language: 'hi', translated: false }, 'hi-IN'],
+  ])('has a voice for the language that its text is in, as far as is known: %j', async (text, language) => {
+    const jobId = await t.translatedJob(text);
     await t.outcomeOf(jobId);
     expect(t.paid(jobId)[0]?.body.voice).toMatchObject({ language });
   });

@@ -36,6 +36,7 @@ const aboutRequests: readonly ErrorCode[] = [
   'bad_request',
   'unsupported_media_type',
   'body_too_large',
+  'request_too_slow',
   'invalid_field',
   'unauthorized',
   'not_found',

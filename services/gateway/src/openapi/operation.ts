@@ -69,7 +69,12 @@ export const limitHeaders = ['ratelimit-limit', 'ratelimit-remaining', 'ratelimi
 export const callerFailures = ['unauthorized', 'rate_limited'] as const satisfies ErrorCode[];
 
 /** What every route with a JSON body can answer before its own code runs. */
-export const bodyFailures = ['bad_request', 'body_too_large', 'unsupported_media_type'] as const satisfies ErrorCode[];
+export const bodyFailures = [
+  'bad_request',
+  'request_too_slow',
+  'body_too_large',
+  'unsupported_media_type',
+] as const satisfies ErrorCode[];
 
 /** The status and code of a failure. */
 export function failureOf(failure: Failure): { readonly code: ErrorCode; readonly status: number } {

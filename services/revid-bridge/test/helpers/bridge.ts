@@ -38,15 +38,26 @@ export async function startBridge(env: Readonly<Record<string, string>>) {
   await bridge.ready();
 
   /** A job as the translator leaves it. */
-  async function translatedJob(more: { target_language?: string; translated?: boolean } = {}): Promise<string> {
+  async function translatedJob(
+    more: { source_language?: string; target_language?: string; translated?: boolean; named?: string } = {},
+  ): Promise<string> {
+    const { named, ...translated } = more;
     const jobId = crypto.randomUUID();
     const text = 'My dog is lazy.';
     const received = {
       ...{ text, image_url: imageUrl, target_language: 'en', request_id: 'test', request_sha256: '' },
       deadline_at: new Date(Date.now() + 60_000).toISOString(),
+      ...(named === undefined ? {} : { source_language: named }),
     };
     await broker.publish(createEvent('received', jobId, received), 0);
-    const translation = { text, source_language: 'en', target_language: 'en', translated: false, pieces: 0, ...more };
+    const translation = {
+      text,
+      source_language: 'en',
+      target_language: 'en',
+      translated: false,
+      pieces: 0,
+      ...translated,
+    };
     await broker.publish(createEvent('translated', jobId, translation), 0);
     return jobId;
   }
