@@ -206,13 +206,7 @@ describe('the set-up wizard, in a terminal', () => {
       API_KEYS: `app:${'k'.repeat(40)}`,
     };
     const before = `# ours\nLOG_LEVEL=warn\nREVID_API_KEY='${world.env.REVID_API_KEY}'\nSANDBOX=true\n`;
-    await writeFile(
-      setup.file,
-      before +
-        Object.entries(own)
-          .map(([name, value]) => `${name}=${value}\n`)
-          .join(''),
-    );
+    await writeFile(setup.file, before + linesOf(own));
     await using terminal = setup.start();
     await terminal.answer('is there already', enter);
     await terminal.answer('What is it for?', down + enter);
@@ -237,27 +231,17 @@ describe('the set-up wizard, in a terminal', () => {
       REDIS_URL: 'redis://:a-redis-password@redis.example',
       INDICTRANS_URL: 'https://own.example',
     };
-    await writeFile(
-      setup.file,
-      Object.entries(own)
-        .map(([name, value]) => `${name}=${value}\n`)
-        .join(''),
-    );
+    await writeFile(setup.file, linesOf(own));
     await using terminal = setup.start();
     await terminal.answer('is there already', enter);
     await terminal.answer('What is it for?', down + enter);
     await terminal.answer('REVID_API_KEY:', world.env.REVID_API_KEY + enter);
-    await terminal.answer('TRANSLATOR_PROVIDER:', enter);
-    await terminal.answer('BHASHINI_USER_ID:', world.env.BHASHINI_USER_ID + enter);
-    await terminal.answer('BHASHINI_API_KEY:', world.env.BHASHINI_API_KEY + enter);
-    await terminal.answer('BACKEND_WEBHOOK_URL:', world.env.BACKEND_WEBHOOK_URL + enter);
-    await terminal.answer('BACKEND_WEBHOOK_SECRET:', enter);
-    await terminal.answer('BRIDGE_PUBLIC_URL:', bridgeUrl + enter);
-    await terminal.answer('(empty: `npm start` brings NATS)', keys.clearLine + enter);
-    await terminal.answer('-: `npm start` brings Redis)', `-${enter}`);
+    await setup.answerTheRest(terminal, { NATS_URL: keys.clearLine + enter, REDIS_URL: `-${enter}` });
     await terminal.see('Removed from it: NATS_URL, NATS_USER, NATS_PASSWORD, REDIS_URL');
     expect(await terminal.exitCode()).toBe(0);
 
+    expect(terminal.screen()).toContain('(empty: `npm start` brings NATS)');
+    expect(terminal.screen()).toContain('-: `npm start` brings Redis)');
     const written = await setup.written();
     expect(written).toMatchObject({ SANDBOX: 'false', INDICTRANS_URL: own.INDICTRANS_URL });
     for (const name of [...Object.keys(stale), 'REDIS_URL']) expect(written).not.toHaveProperty(name);
@@ -292,3 +276,9 @@ describe('the set-up wizard, in a terminal', () => {
     expect((await stat(join(setup.folder, backup))).mode & 0o777).toBe(0o600);
   });
 });
+
+function linesOf(values: Readonly<Record<string, string>>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}

@@ -1,4 +1,7 @@
-/** The NATS and Redis of a run, its own whatever the environment names: one NATS server, or three nodes of a cluster; all can be killed and started again. */
+/**
+ * The NATS and Redis of a run, its own whatever the environment names: one NATS server, or three nodes of a cluster; all can
+ * be killed and started again.
+ */
 import { freePort, type LocalServer } from '@pet-roast/sandbox';
 import { natsForTest, rawNats, redisForTest } from '@pet-roast/testing';
 import type { Broker, PickNats } from './faults.ts';

@@ -1,8 +1,8 @@
 /**
  * The system, kept up, with everything around it on this machine: NATS and Redis (their data stays in `.cache/data`), and
  * the sandbox in place of Revid, AI4Bharat and the backend. An address that names a real one, in the environment or in
- * `.env`, is used instead, with its keys; with `SANDBOX=false` there is no sandbox, and nothing stands in for what is not named.
- * `DATA_DIR` names another place for the data. Ends on Ctrl-C.
+ * `.env`, is used instead, with its keys; with `SANDBOX=false` there is no sandbox, and nothing stands in for what is not
+ * named. `DATA_DIR` names another place for the data. Ends on Ctrl-C.
  */
 import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -10,21 +10,9 @@ import { join, resolve } from 'node:path';
 import { startWorld } from '@pet-roast/sandbox';
 import { portOrFree } from '@pet-roast/sandbox/infrastructure';
 import { type ServiceName, serviceNames, startSystem } from '@pet-roast/testing';
-import { variableNames } from '../setup-wizard/variables.ts';
 import { takeDataDir } from './data-dir.ts';
 import { fetchModel, openMachine, root, tellServer } from './machine.ts';
-
-/** Decided here: the ports by what is free, the servers by what was found. */
-const decidedHere: readonly string[] = ['PORT', 'NATS_URL', 'REDIS_URL'];
-
-/** In the sandbox a key is used where its owner's address is: a stand-in would refuse it. */
-const addressOf: Readonly<Record<string, string>> = {
-  REVID_API_KEY: 'REVID_BASE_URL',
-  BHASHINI_USER_ID: 'BHASHINI_CONFIG_URL',
-  BHASHINI_API_KEY: 'BHASHINI_CONFIG_URL',
-  INDICTRANS_API_KEY: 'INDICTRANS_URL',
-  BACKEND_WEBHOOK_SECRET: 'BACKEND_WEBHOOK_URL',
-};
+import { namedVariables } from './named-variables.ts';
 
 /** Brings the system up and keeps it up until SIGINT or SIGTERM; the process ends then, or with 1 if it cannot start. */
 export async function up(options: { readonly inOneProcess: boolean }): Promise<void> {
@@ -69,21 +57,17 @@ async function start(stack: AsyncDisposableStack, inOneProcess: boolean): Promis
   );
   for (const [name, file] of files)
     file.once('error', (error) => console.error(`${name}’s log ends: ${error.message}`));
-  const named = [...variableNames].filter((name) => !decidedHere.includes(name) && process.env[name]);
-  const unused = world ? named.filter((name) => name in addressOf && !process.env[addressOf[name] ?? '']) : [];
-  for (const name of unused) {
-    console.log(`${name} is not used: ${addressOf[name]} is not set, so the sandbox stands in for who knows it`);
+  const named = namedVariables(process.env, inSandbox);
+  for (const { name, address } of named.unused) {
+    console.log(`${name} is not used: ${address} is not set, so the sandbox stands in for who knows it`);
   }
-  const given = Object.fromEntries(
-    named.filter((name) => !unused.includes(name)).map((name) => [name, process.env[name]]),
-  );
   const system = stack.use(
     await startSystem({
       inOneProcess,
       natsUrl: nats.url,
       redisUrl: redis.url,
       ports: await choosePorts(),
-      env: { ...(model === undefined ? {} : { MODEL_PATH: model }), ...world?.env, ...given },
+      env: { ...(model === undefined ? {} : { MODEL_PATH: model }), ...world?.env, ...named.used },
       onReady: (name, tookMs) =>
         console.log(`${inOneProcess ? 'the five services in one process are' : `${name} is`} ready (${tookMs} ms)`),
       onOutput: (name, chunk) => void files.get(name)?.write(chunk),

@@ -40,16 +40,19 @@ export async function openSetup(world: World) {
       return openPseudoTerminal(process.execPath, [script, '--file', file], { cwd: root, env: inherited });
     },
 
-    /** Answers everything behind the Revid.ai key. */
-    async answerTheRest(terminal: PseudoTerminal): Promise<void> {
+    /** Answers everything behind the Revid.ai key; for the servers, Enter unless told. */
+    async answerTheRest(
+      terminal: PseudoTerminal,
+      servers: { NATS_URL: string; REDIS_URL: string } = { NATS_URL: enter, REDIS_URL: enter },
+    ): Promise<void> {
       await terminal.answer('TRANSLATOR_PROVIDER:', enter);
       await terminal.answer('BHASHINI_USER_ID:', world.env.BHASHINI_USER_ID + enter);
       await terminal.answer('BHASHINI_API_KEY:', world.env.BHASHINI_API_KEY + enter);
       await terminal.answer('BACKEND_WEBHOOK_URL:', world.env.BACKEND_WEBHOOK_URL + enter);
       await terminal.answer('BACKEND_WEBHOOK_SECRET:', enter);
       await terminal.answer('BRIDGE_PUBLIC_URL:', bridgeUrl + enter);
-      await terminal.answer('NATS_URL:', enter);
-      await terminal.answer('REDIS_URL:', enter);
+      await terminal.answer('NATS_URL:', servers.NATS_URL);
+      await terminal.answer('REDIS_URL:', servers.REDIS_URL);
     },
 
     async expectNothingWritten(terminal: PseudoTerminal, exitCode: number): Promise<void> {

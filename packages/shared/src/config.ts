@@ -192,6 +192,12 @@ export function exitForConfig(name: string, why: string): never {
   process.exit(1);
 }
 
+/** Exits with 1 where an address is plain http outside the sandbox; `why` it must not be ends the sentence. */
+export function demandHttps(name: string, url: string, why: string, { SANDBOX }: { readonly SANDBOX: boolean }): void {
+  const fault = SANDBOX ? undefined : plainHttpFault(url, why);
+  if (fault !== undefined) exitForConfig(name, fault);
+}
+
 function tell(name: string, why: string): void {
   process.stderr.write(redact(`configuration: ${name} ${why}\n`));
 }

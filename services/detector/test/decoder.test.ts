@@ -80,6 +80,12 @@ describe('a decoder that crashes while two photos are in hand', () => {
   });
 });
 
+test('a photo whose decoding runs out of time is one to try later: it may be the machine that stood still', async () => {
+  const { decoder } = await opened({ program: crashing });
+  const failure = { name: 'RetryLater', code: 'image_too_large' };
+  await expect(decoder.prepare(await marked('SLOW'), entry)).rejects.toMatchObject(failure);
+});
+
 describe('a photo on which the decoder hangs', () => {
   test('ends with its process, which may be the machine’s fault, and the next photo has another', async () => {
     const { decoder, deaths } = await opened({ program: crashing, decodeTimeoutMs: 1_000 });

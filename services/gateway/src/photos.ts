@@ -9,12 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Broker,
   deletePhoto,
+  demandHttps,
   exitForConfig,
   HttpError,
   isKind,
   type Log,
   type NewPhoto,
-  plainHttpFault,
   putPhoto,
   type StoredPhoto,
   subjectOf,
@@ -56,8 +56,7 @@ export function photoSettings(config: PhotoConfig) {
   const [first, ...others] = secrets ?? sandbox?.secrets ?? [];
   if (url === undefined) exitForConfig('GATEWAY_PUBLIC_URL', 'is missing, since PHOTO_URL_SECRET is set');
   if (first === undefined) exitForConfig('PHOTO_URL_SECRET', 'is missing, since GATEWAY_PUBLIC_URL is set');
-  const fault = config.SANDBOX ? undefined : plainHttpFault(url, 'by http, whoever is on the way can see the photos');
-  if (fault) exitForConfig('GATEWAY_PUBLIC_URL', fault);
+  demandHttps('GATEWAY_PUBLIC_URL', url, 'by http, whoever is on the way can see the photos', config);
   return {
     urls: createPhotoUrls(url, [first, ...others]),
     bucket: { bytesMax: config.PHOTO_STORE_BYTES_MAX, maxAgeMs: config.JOB_DEADLINE_MS + keepingMarginMs },

@@ -1,6 +1,13 @@
-import { createEvent, type EventData, HttpError, type StoredEvent, type StoredLetter } from '@pet-roast/shared';
+import {
+  type Broker,
+  createEvent,
+  type EventData,
+  HttpError,
+  type StoredEvent,
+  type StoredLetter,
+} from '@pet-roast/shared';
 import { describe, expect, it } from 'vitest';
-import { planReplay } from './replay.ts';
+import { planReplay, replayLetter } from './replay.ts';
 
 const now = new Date().toISOString();
 const letter = (step: string, run = 1): StoredLetter => ({
@@ -81,4 +88,15 @@ describe('the replay of a dead letter', () => {
     expect(plan([second, again], false, 'submit', 1)).toBe('not_replayable');
     expect(plan([second, again], false, 'submit', 2)).toBe('next_run');
   });
+});
+
+it('counts a render that was read too early, before the outcome behind it', async () => {
+  // The subjects of a job are read one by one: here the claim came between two of them.
+  const broker = {
+    readDead: async () => letter('submit'),
+    readJob: async (_id: string, subjects?: readonly string[]) =>
+      subjects?.includes('render') ? [rendering] : [received, failed('render_failed')],
+  } as unknown as Broker;
+  const options = { allowSecondPayment: false, jobDeadlineMs: 1_000 };
+  await expect(replayLetter(broker, 1, options)).rejects.toMatchObject({ code: 'second_payment_possible' });
 });

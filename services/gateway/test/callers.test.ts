@@ -224,6 +224,16 @@ describe('a gateway', () => {
     );
   });
 
+  it('does not start with an address for photos, or for browsers, that cannot be meant', async () => {
+    const photos = { API_KEYS: `a:${'s'.repeat(30)}`, PHOTO_URL_SECRET: 's'.repeat(30) };
+    const plain = start({ ...photos, GATEWAY_PUBLIC_URL: 'http://gateway.example' });
+    await expect(plain).rejects.toThrow(/GATEWAY_PUBLIC_URL has to begin with https/);
+    const noScheme = start({ ...photos, GATEWAY_PUBLIC_URL: 'gateway.example:8000' });
+    await expect(noScheme).rejects.toThrow(/GATEWAY_PUBLIC_URL is not valid/);
+    const path = start({ SANDBOX: 'true', CORS_ORIGINS: 'https://app.example/' });
+    await expect(path).rejects.toThrow(/CORS_ORIGINS is not valid/);
+  });
+
   it('does not start with keys that are none, names the wrong one, and shows none', async () => {
     const keys = `alice:${'s'.repeat(30)},bob:${'s'.repeat(23)}`;
     const error = await start({ API_KEYS: keys }).catch((e: unknown) => e as Error);

@@ -47,9 +47,11 @@ export const configSchema = {
     .describe('How long a webhook waits for a backend that is down before it is given up'),
 };
 
+export const whyHttps = 'by http, whoever is on the way can read the webhooks';
+
 /** What is wrong with the address of webhooks outside the sandbox, as a sentence without its beginning; else nothing. */
 export function webhookUrlFault(url: string): string | undefined {
-  return plainHttpFault(url, 'by http, whoever is on the way can read the webhooks');
+  return plainHttpFault(url, whyHttps);
 }
 
 function withDefaultPath(value: string): string {

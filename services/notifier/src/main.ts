@@ -3,13 +3,13 @@ import {
   brokerOptions,
   createGauge,
   defineService,
-  exitForConfig,
+  demandHttps,
   openBroker,
   runService,
   runStages,
 } from '@pet-roast/shared';
 import { createPostWebhook } from './adapters/webhook-http.ts';
-import { configSchema, webhookUrlFault } from './config.ts';
+import { configSchema, whyHttps } from './config.ts';
 import { createCircuit } from './core/circuit.ts';
 import { outcomeToNotified } from './outcome-to-notified.ts';
 import { testBackendConnection } from './routes/test-backend-connection.ts';
@@ -20,8 +20,7 @@ export const notifier = defineService({
   async open({ config, log, http, shutdown, processToken }) {
     const backendUrl = config.BACKEND_WEBHOOK_URL;
     if (backendUrl === undefined) log.warn('BACKEND_WEBHOOK_URL is not set: no webhook can be delivered');
-    const fault = backendUrl && !config.SANDBOX ? webhookUrlFault(backendUrl) : undefined;
-    if (fault) exitForConfig('BACKEND_WEBHOOK_URL', fault);
+    else demandHttps('BACKEND_WEBHOOK_URL', backendUrl, whyHttps, config);
     const webhooks = backendUrl && createPostWebhook({ url: backendUrl, timeoutMs: config.WEBHOOK_TIMEOUT_MS });
     const post = webhooks ? webhooks.post : undefined;
     const secrets = config.BACKEND_WEBHOOK_SECRET;

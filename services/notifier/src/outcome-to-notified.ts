@@ -31,6 +31,7 @@ const timeWebhook = createHistogram<AttemptResult['kind']>(
   [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30],
 );
 
+/** Each look at a backend that is down is a delivery, and the server gives a message up after twice as many. */
 const looksMax = 1_000;
 
 export type NotifyDeps = {
@@ -68,7 +69,6 @@ export function outcomeToNotified(deps: NotifyDeps): Stage {
       // at a time, nobody is given up.
       const heldMs = Math.min(Date.now() - context.storedAt.getTime(), deps.circuit.downMs());
       const maySoon = deps.circuit.state() === 'half_open' || heldMs < deps.holdMs;
-      // Each look is a delivery, and the server gives a message up after 2,000.
       if (downMs > 0 && maySoon) return { comeBackInMs: Math.max(downMs, deps.holdMs / looksMax) };
 
       const step = downMs > 0 ? gaveUp('the backend is down') : await send(event, body, attempt);

@@ -1,13 +1,5 @@
 /** The bridge to Revid.ai: submits once, takes callbacks, polls where none comes, ends renders at their deadline. */
-import {
-  brokerOptions,
-  defineService,
-  exitForConfig,
-  openBroker,
-  plainHttpFault,
-  runService,
-  runStages,
-} from '@pet-roast/shared';
+import { brokerOptions, defineService, demandHttps, openBroker, runService, runStages } from '@pet-roast/shared';
 import { createRevid } from './adapters/revid-http.ts';
 import { callbackToRendered } from './callback-to-rendered.ts';
 import { configSchema } from './config.ts';
@@ -17,6 +9,7 @@ import { renderingToRendered } from './rendering-to-rendered.ts';
 import { videoComplete } from './routes/video-complete.ts';
 import { translatedToRendering } from './translated-to-rendering.ts';
 
+/** Each poll is a delivery, and the server gives a message up after twice as many. */
 const pollsMax = 10_000;
 
 export const revidBridge = defineService({
@@ -33,10 +26,7 @@ export const revidBridge = defineService({
       submitTimeoutMs: config.SUBMIT_TIMEOUT_MS,
     });
     shutdown.add('revid', revid.close);
-    const fault = config.SANDBOX
-      ? undefined
-      : plainHttpFault(config.BRIDGE_PUBLIC_URL, 'Revid.ai calls no other address');
-    if (fault) exitForConfig('BRIDGE_PUBLIC_URL', fault);
+    demandHttps('BRIDGE_PUBLIC_URL', config.BRIDGE_PUBLIC_URL, 'Revid.ai calls no other address', config);
     const tokens = createCallbackTokens(config.BRIDGE_PUBLIC_URL, config.CALLBACK_SECRET);
 
     http.checks({ nats: broker.check });
@@ -52,7 +42,6 @@ export const revidBridge = defineService({
       attemptsMax: config.SUBMIT_ATTEMPTS_MAX,
       retryMs: config.SUBMIT_RETRY_MS,
       pollAfterMs: config.POLL_AFTER_MS,
-      // Each poll is a delivery, and the server gives a message up after so many.
       pollEveryMs: Math.max(config.POLL_EVERY_MS, config.RENDER_DEADLINE_MS / pollsMax),
       submitTimeoutMs: config.SUBMIT_TIMEOUT_MS,
       confirm: config.CALLBACK_CONFIRM,

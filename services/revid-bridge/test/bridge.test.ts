@@ -1,7 +1,7 @@
 /** The bridge as its own process: what becomes of renders and of callbacks. */
 import { readFileSync } from 'node:fs';
 import { type StoredEvent, subjectOf } from '@pet-roast/shared';
-import { rawNats, until } from '@pet-roast/testing';
+import { rawNats, spawnService, until } from '@pet-roast/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createCallbackTokens } from '../src/core/callback-token.ts';
 import { callbackSecret as secret, startBridge } from './helpers/bridge.ts';
@@ -23,6 +23,24 @@ afterAll(async () => {
   await t?.[Symbol.asyncDispose]();
 });
 afterEach(() => t.revid.clearFaults());
+
+describe('a wrong configuration', () => {
+  it.each([
+    [{ BRIDGE_PUBLIC_URL: 'http://bridge.example' }, 'BRIDGE_PUBLIC_URL has to begin with https://'],
+    [{ BRIDGE_PUBLIC_URL: 'bridge.example:8001' }, 'BRIDGE_PUBLIC_URL is not valid'],
+    [{ CALLBACK_SECRET: `short,${secret}` }, 'CALLBACK_SECRET is not valid'],
+    [{ REVID_API_KEY: 'key\n' }, 'REVID_API_KEY is not valid'],
+  ])('stops the process and names the variable: %j', async (wrong, message) => {
+    const env = {
+      NATS_URL: t.nats.url,
+      REVID_API_KEY: 'key',
+      BRIDGE_PUBLIC_URL: t.bridge.url,
+      CALLBACK_SECRET: secret,
+    };
+    const starting = spawnService({ entry: 'services/revid-bridge/src/main.ts', env: { ...env, ...wrong } });
+    await expect(starting).rejects.toThrow(message);
+  });
+});
 
 describe('a render', () => {
   it('is submitted once as the vendor documents it, with the key in its header and the job’s own callback address', async () => {
