@@ -97,6 +97,13 @@ describe('a photo on which the decoder hangs', () => {
   });
 });
 
+test('a large photo that waits in there for another one still has all of its own time', async () => {
+  const { decoder, deaths } = await opened({ program: crashing, decodeTimeoutMs: 3_000, atOnce: 2 });
+  const large = [await marked('LARGE'), await marked('LARGE')].map((bytes) => decoder.prepare(bytes, entry));
+  expect(await Promise.all(large)).toHaveLength(2);
+  expect(deaths).toEqual([]);
+}, 20_000);
+
 describe('a photo beyond those that are decoded at a time', () => {
   test('waits in the detector, and its time begins when it is its turn', async () => {
     const { decoder, deaths } = await opened({ program: crashing, decodeTimeoutMs: 1_000, atOnce: 1 });
