@@ -48,7 +48,8 @@ export type Done =
       readonly isOverdue: boolean;
     };
 export type Request = { readonly id: number; readonly work: Work };
-export type Reply = { readonly id: number; readonly done: Done };
+/** Without `done`: it had to wait for its turn, which has come now. */
+export type Reply = { readonly id: number; readonly done?: Done };
 
 /** One for each photo in hand; 4.9 MB each. */
 const copiesMax = 4;
@@ -70,17 +71,20 @@ process.on('message', (message) => void answer(message as Request).then(discard)
 
 /** Says how many bytes of the request are garbage now; while it runs they are not. */
 async function answer({ id, work }: Request): Promise<number> {
-  const done = await doWork(work).catch(refusedBy);
+  const begin = () => process.send?.({ id } satisfies Reply);
+  const done = await doWork(work, begin).catch(refusedBy);
   process.send?.({ id, done } satisfies Reply);
   return 'bytes' in work ? (work.bytes?.length ?? 0) : 0;
 }
 
-async function doWork(work: Work): Promise<Done> {
+async function doWork(work: Work, begin: () => void): Promise<Done> {
   if (work.kind === 'hello') return work;
-  if (work.kind === 'whole') return { kind: 'whole', ...(await decodeWhole(work.bytes, work.input, settings.bounds)) };
+  if (work.kind === 'whole') {
+    return { kind: 'whole', ...(await decodeWhole(work.bytes, work.input, settings.bounds, begin)) };
+  }
   const kept = copies.get(work.photo);
   if (kept === undefined && work.bytes === undefined) return { kind: 'unknown' };
-  const copy = kept ?? (await decodeCopy(work.bytes ?? new Uint8Array(), settings.bounds));
+  const copy = kept ?? (await decodeCopy(work.bytes ?? new Uint8Array(), settings.bounds, begin));
   keep(work.photo, copy);
   return { kind: 'part', rgb: await cutPart(copy, work.part, work.input) };
 }

@@ -9,7 +9,7 @@ export type DecodeProcess = {
   readonly ended: boolean;
   /**
    * @throws DecoderDied when the process ends first, whoever's fault that is.
-   * @throws DecodingOverdue after `timeoutMs`; what hangs in native code can only be ended with its process.
+   * @throws DecodingOverdue after `timeoutMs`, counted anew when its turn comes in there; what hangs in native code can only be ended with its process.
    */
   readonly ask: (work: Work) => Promise<Done>;
   readonly end: () => void;
@@ -43,7 +43,8 @@ export function startDecodeProcess(
     readonly onDied: (how: string) => void;
   },
 ): DecodeProcess {
-  const waiting = new Map<number, { resolve: (done: Done) => void; reject: (error: Error) => void }>();
+  type Waiting = { resolve: (done: Done) => void; reject: (error: Error) => void; begin: () => void };
+  const waiting = new Map<number, Waiting>();
   let asked = 0;
   let ended = false;
   const child = fork(options.program ?? programDefault, [JSON.stringify(settings)], {
@@ -64,7 +65,8 @@ export function startDecodeProcess(
   child.on('error', (error) => died(error.message));
   child.on('message', (message) => {
     const { id, done } = message as Reply;
-    waiting.get(id)?.resolve(done);
+    if (done === undefined) waiting.get(id)?.begin();
+    else waiting.get(id)?.resolve(done);
   });
 
   const end = (): void => {
@@ -82,11 +84,17 @@ export function startDecodeProcess(
       asked += 1;
       const id = asked;
       const answer = Promise.withResolvers<Done>();
-      waiting.set(id, answer);
-      const deadline = startAwakeDeadline(options.timeoutMs, () => {
-        answer.reject(new DecodingOverdue(`the decoder has not answered within ${options.timeoutMs} ms`));
-        child.kill('SIGKILL');
-      });
+      const start = () =>
+        startAwakeDeadline(options.timeoutMs, () => {
+          answer.reject(new DecodingOverdue(`the decoder has not answered within ${options.timeoutMs} ms`));
+          child.kill('SIGKILL');
+        });
+      let deadline = start();
+      const begin = (): void => {
+        deadline.clear();
+        deadline = start();
+      };
+      waiting.set(id, { ...answer, begin });
       child.send({ id, work } satisfies Request, (error) => {
         if (error) answer.reject(new DecoderDied(error.message));
       });

@@ -78,8 +78,7 @@ export async function openDecoder(options: DecoderOptions = {}): Promise<Decoder
     program,
   } = options;
   const bounds = boundsOf(options);
-  // Large photos take turns in there (`sharp-image.ts`), and the last one's time begins when the others' has passed.
-  const timeoutMs = atOnce * bounds.decodeTimeoutMs + graceMs;
+  const timeoutMs = bounds.decodeTimeoutMs + graceMs;
   const start = () => startDecodeProcess({ threads, bounds }, { program, timeoutMs, onDied: onDecoderDied });
   let shared: DecodeProcess | undefined;
   const inTurn = createTurns(atOnce);

@@ -57,17 +57,18 @@ export class ImageRefused extends Error {
  * in a model's input.
  * @throws ImageRefused `image_not_an_image` for anything else, and for a damaged or truncated one.
  * @throws ImageRefused `image_too_large` beyond `bytesMax`, `pixelsMax` or `wholePixelsMax`, or when decoding exceeds
- * `decodeTimeoutMs`.
+ * `decodeTimeoutMs`, which begins when the photo's turn comes; `onTurn` is told where it had to wait for that.
  */
 export async function decodeWhole(
   bytes: Uint8Array,
   input: InputSquare,
   bounds: ImageBounds = {},
+  onTurn?: () => void,
 ): Promise<WholePhoto> {
   return await orRefused(bounds, async () => {
     const { width, height, format, memoryBytes } = await measure(bytes, bounds);
     const letterbox = planLetterbox(width, height, input.size, input.layout);
-    const rgb = await inTurn(memoryBytes, () => pixels(scaleTo(letterbox, decode(bytes, bounds))));
+    const rgb = await inTurn(memoryBytes, onTurn, () => pixels(scaleTo(letterbox, decode(bytes, bounds))));
     return { width, height, format, rgb };
   });
 }
@@ -76,14 +77,14 @@ export async function decodeWhole(
  * Decodes a photo into a copy of at most 1,280 pixels a side (4.9 MB).
  * @throws ImageRefused as `decodeWhole` does.
  */
-export async function decodeCopy(bytes: Uint8Array, bounds: ImageBounds = {}): Promise<PhotoCopy> {
+export async function decodeCopy(bytes: Uint8Array, bounds: ImageBounds = {}, onTurn?: () => void): Promise<PhotoCopy> {
   return await orRefused(bounds, async () => {
     const { width, height, memoryBytes } = await measure(bytes, bounds);
     const small = decode(bytes, bounds)
       .resize(copySideMaxPixels, copySideMaxPixels, { fit: 'inside', withoutEnlargement: true, kernel: 'lanczos3' })
       .toColourspace('srgb')
       .raw({ depth: 'uchar' });
-    const { data, info } = await inTurn(memoryBytes, () => small.toBuffer({ resolveWithObject: true }));
+    const { data, info } = await inTurn(memoryBytes, onTurn, () => small.toBuffer({ resolveWithObject: true }));
     return { photo: { width, height }, raw: { width: info.width, height: info.height, channels: 3 }, data };
   });
 }
@@ -131,9 +132,16 @@ function bytesPerPixel(format: ImageFormat, isProgressive = false): number {
 let lastLarge: Promise<unknown> = Promise.resolve();
 
 /** Decodings that take much memory take turns: two of the largest at once would need 0.8 GB. */
-async function inTurn<Result>(memoryBytes: number, run: () => Promise<Result>): Promise<Result> {
+async function inTurn<Result>(
+  memoryBytes: number,
+  onTurn: () => void = () => {},
+  run: () => Promise<Result>,
+): Promise<Result> {
   if (memoryBytes <= largeMemoryBytes) return await run();
-  const turn = lastLarge.then(run);
+  const turn = lastLarge.then(() => {
+    onTurn();
+    return run();
+  });
   lastLarge = turn.catch(() => {});
   return await turn;
 }

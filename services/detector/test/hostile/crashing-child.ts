@@ -25,9 +25,14 @@ process.prependListener('message', (message) => {
 const send = process.send?.bind(process);
 process.send = (({ id, done }: Reply) => {
   const answer = () => send?.({ id, done: slow.has(id) ? overdue : done });
-  if (large.has(id)) lastLarge = lastLarge.then(() => setTimeout(0.9 * decodeTimeoutMs)).then(answer);
+  if (large.has(id)) lastLarge = lastLarge.then(() => decodeSlowly(id)).then(answer);
   else if (!hanging.has(id)) answer();
   return true;
 }) as NonNullable<typeof process.send>;
+
+async function decodeSlowly(id: number): Promise<void> {
+  send?.({ id });
+  await setTimeout(0.9 * decodeTimeoutMs);
+}
 
 await import('../../src/adapters/decode-child.ts');
