@@ -19,11 +19,10 @@ describe('a rolling restart', () => {
       images: { 'pet.jpg': await readFile(pet) },
       revid: { behaviour: { renderMs: 500, video: 'sample' } },
     });
-    const model = process.env['MODEL_PATH'];
     await using fleet = await startFleet({
       natsUrl: nats.url,
       redisUrl: redis.url,
-      env: { ...world.env, ...(model === undefined ? {} : { MODEL_PATH: model }), POLL_AFTER_MS: '3000' },
+      env: { ...world.env, MODEL_PATH: process.env['MODEL_PATH'] ?? '', POLL_AFTER_MS: '3000' },
       replicas: 2,
       byReadiness: true,
     });

@@ -99,8 +99,12 @@ describe('a photo on which the decoder hangs', () => {
 
 test('a large photo that waits in there for another one still has all of its own time', async () => {
   const { decoder, deaths } = await opened({ program: crashing, decodeTimeoutMs: 3_000, atOnce: 2 });
-  const large = [await marked('LARGE'), await marked('LARGE')].map((bytes) => decoder.prepare(bytes, entry));
-  expect(await Promise.all(large)).toHaveLength(2);
+  const bytes = Buffer.concat([await large('#00f'), Buffer.from('LARGE')]);
+  const both = await Promise.all([decoder.prepare(bytes, entry), decoder.prepare(bytes, entry)]);
+  expect(both.map(colourOf)).toEqual([
+    [0, 0, 255],
+    [0, 0, 255],
+  ]);
   expect(deaths).toEqual([]);
 }, 20_000);
 
@@ -225,6 +229,13 @@ async function opened(options: DecoderOptions = {}) {
 function slow(background: string) {
   return sharp({ create: { width: 6_000, height: 6_000, channels: 3, background } })
     .png({ compressionLevel: 1 })
+    .toBuffer();
+}
+
+/** 9 megapixels of one colour in a format that takes four bytes for each. */
+function large(background: string) {
+  return sharp({ create: { width: 3_000, height: 3_000, channels: 3, background } })
+    .webp({ effort: 0 })
     .toBuffer();
 }
 

@@ -48,7 +48,7 @@ export type Done =
       readonly isOverdue: boolean;
     };
 export type Request = { readonly id: number; readonly work: Work };
-/** Without `done`: it had to wait for its turn, which has come now. */
+/** Without `done`: the turn of a photo that takes much memory has come. */
 export type Reply = { readonly id: number; readonly done?: Done };
 
 /** One for each photo in hand; 4.9 MB each. */

@@ -9,7 +9,8 @@ export type DecodeProcess = {
   readonly ended: boolean;
   /**
    * @throws DecoderDied when the process ends first, whoever's fault that is.
-   * @throws DecodingOverdue after `timeoutMs`, counted anew when its turn comes in there; what hangs in native code can only be ended with its process.
+   * @throws DecodingOverdue after `timeoutMs`, counted anew when the photo's turn comes in there; what hangs in native code
+   * can only be ended with its process.
    */
   readonly ask: (work: Work) => Promise<Done>;
   readonly end: () => void;

@@ -50,7 +50,8 @@ export type Decoder = {
    * Decodes a JPEG, PNG, WebP, GIF or AVIF photo (HEIC too where this build of sharp decodes it) and scales it.
    * @throws Permanent `image_not_an_image` for anything else, for a damaged one, and for one that crashes the decoder.
    * @throws Permanent `image_too_large` beyond a bound.
-   * @throws RetryLater `image_too_large` when its decoding runs out of time, or hangs: the photo's fault, or a machine with too much to do.
+   * @throws RetryLater `image_too_large` when its decoding runs out of time, or hangs: the photo's fault, or a machine with too
+   * much to do.
    * @throws RetryLater `detection_failed` when the decoder was killed twice from outside, as for want of memory.
    */
   readonly prepare: (bytes: Uint8Array, entry: InputOf) => Promise<PreparedImage>;

@@ -57,7 +57,7 @@ export class ImageRefused extends Error {
  * in a model's input.
  * @throws ImageRefused `image_not_an_image` for anything else, and for a damaged or truncated one.
  * @throws ImageRefused `image_too_large` beyond `bytesMax`, `pixelsMax` or `wholePixelsMax`, or when decoding exceeds
- * `decodeTimeoutMs`, which begins when the photo's turn comes; `onTurn` is told where it had to wait for that.
+ * `decodeTimeoutMs`. That begins, for a photo that takes much memory, when its turn comes, which `onTurn` is told.
  */
 export async function decodeWhole(
   bytes: Uint8Array,
@@ -134,12 +134,12 @@ let lastLarge: Promise<unknown> = Promise.resolve();
 /** Decodings that take much memory take turns: two of the largest at once would need 0.8 GB. */
 async function inTurn<Result>(
   memoryBytes: number,
-  onTurn: () => void = () => {},
+  onTurn: (() => void) | undefined,
   run: () => Promise<Result>,
 ): Promise<Result> {
   if (memoryBytes <= largeMemoryBytes) return await run();
   const turn = lastLarge.then(() => {
-    onTurn();
+    onTurn?.();
     return run();
   });
   lastLarge = turn.catch(() => {});
